@@ -1,0 +1,128 @@
+// The engine: samples and the time go in, effects come out. It reads no clock, opens no file, logs
+// nothing; equal inputs give equal effects, byte for byte.
+//
+//   SeriesId id = engine.add_series(key).value();
+//   engine.observe({.series = id, .time = t, .value = 21.5}, now, effects);
+//   engine.advance(now, effects);              // close what is due, step alerts
+//   engine.next_deadline(now);                 // sleep until then; nothing else ticks
+//
+// Guarantees
+// 1. advance(a) then advance(b) leaves the same state as advance(b) alone, for a <= b: what is due is
+//    done in the order and with the labels of its own deadline, however late advance() is called.
+// 2. Memory per series is bounded by its stream's plan and by the samples within `lateness`.
+// 3. save() then restore() on an equal plan is the identity; on another plan everything is kept that
+//    the new plan still means the same by (SEMANTICS 6.6).
+// Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "engine/plan.h"
+#include "model/alert_state.h"
+#include "model/bucket.h"
+#include "model/drop_reason.h"
+#include "model/effects.h"
+#include "model/ids.h"
+#include "model/sample.h"
+#include "model/series_key.h"
+
+namespace rollup::engine {
+
+// Received = accepted + sum(dropped), always.
+struct Counters {
+  std::uint64_t received = 0;
+  std::uint64_t accepted = 0;
+  std::array<std::uint64_t, kDropReasonCount> dropped{};
+  // The newest topic that was dropped for each reason; "" if none was.
+  std::array<std::string, kDropReasonCount> examples;
+};
+
+// What is fixed about a series while a plan is in force. Views and references stay valid until
+// the engine is destroyed.
+struct SeriesInfo {
+  SeriesKey key;
+  std::string name;       // key.name()
+  StreamIndex stream = 0;
+  std::uint32_t field = 0;  // index into Stream::fields
+  Captures captures;        // of the topic by the stream's filter, then topic, series, stream, field, unit
+  std::vector<std::string> output_topics;  // per output; "" if another series has that topic
+};
+
+// What is known of a series' newest value.
+struct Current {
+  std::optional<double> value;  // the last one, however old
+  std::optional<Time> time;     // of the last live sample; nothing: only a retained copy, or no value
+  bool is_held = false;         // value is still true at `now` (SEMANTICS 2.1)
+  std::uint64_t count = 0;      // samples accepted since the series began
+  int decimals = 0;             // resolution of its values
+};
+
+class Engine {
+ public:
+  explicit Engine(std::shared_ptr<const Plan> plan);
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+
+  const Plan& plan() const;
+
+  // Adds the series, or finds it. A key whose stream or field the plan does not have is kept as a
+  // number only (is_live() is false). Reason too_many_series if a limit is reached.
+  tl::expected<SeriesId, DropReason> add_series(const SeriesKey& key);
+
+  // Takes one sample. Counts it as accepted, or as dropped with a reason.
+  void observe(const Sample& sample, const Now& now, Effects& effects);
+
+  // Does everything that is due at or before `now`.
+  void advance(const Now& now, Effects& effects);
+
+  // How long nothing is due; nothing if never. 0 if something is due already.
+  std::optional<Duration> next_deadline(const Now& now) const;
+
+  // Publishes again what was published last: every output's newest window and every alert's state
+  // (SEMANTICS 8.1). For the start and for a link that lost its retained topics.
+  void republish(const Now& now, Effects& effects) const;
+
+  // -- state --
+  // Parts of at most a few MiB.
+  std::vector<std::string> save() const;
+  // Into an engine that has no series yet. Errors unsupported or storage leave it empty.
+  Result<void> restore(const std::vector<std::string>& parts);
+
+  // -- reading --
+  std::size_t series_count() const;  // ids 0 .. series_count() - 1
+  bool is_live(SeriesId id) const;   // the plan has its stream and field
+  const SeriesInfo& series(SeriesId id) const;
+  Current current(SeriesId id, const Now& now) const;
+  // All live series called `name`, in the order of id.
+  std::vector<SeriesId> find(std::string_view name) const;
+
+  // The buckets of `tier` (fine, hour or day) that are not sealed, as they stand at `now`: the held
+  // value counts up to now. Ascending, only those with knowledge that overlap [from, to).
+  std::vector<Bucket> open_buckets(SeriesId id, Tier tier, Time from, Time to, const Now& now) const;
+  // Samples that are not sealed, in order of time.
+  std::vector<Point> open_points(SeriesId id, Time from, Time to) const;
+
+  std::vector<AlertState> alerts() const;  // every instance that is not ok
+  std::size_t alert_count() const;         // instances
+
+  // -- counting, also for what never becomes a sample --
+  void count_dropped(std::optional<StreamIndex> stream, DropReason reason, std::string_view topic);
+  void count_accepted(StreamIndex stream);  // for a retained copy that is no sample
+  const Counters& counters(StreamIndex stream) const;
+  const Counters& unrouted() const;  // what belongs to no stream
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rollup::engine
