@@ -1,0 +1,71 @@
+"""The tree keeps its arrows, and the checker would notice if it did not."""
+
+import pathlib
+
+import arrows
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def offences_of(tmp_path, folder, text, name="x.cc"):
+    path = tmp_path / "c_src" / folder / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    found, files = arrows.offences(tmp_path)
+    assert files == 1
+    return [what for _, _, what in found]
+
+
+def test_the_tree_has_no_offence():
+    found, files = arrows.offences(ROOT)
+    assert files > 0
+    assert [f"{path}:{line}: {what}" for path, line, what in found] == []
+
+
+@pytest.mark.parametrize(
+    "folder, text",
+    [
+        ("base", '#include "model/bucket.h"\n'),
+        ("decode", '#include "expression/condition.h"\n'),
+        ("engine", '#include "history/history.h"\n'),
+        ("history", '#include "query/query.h"\n'),
+        ("mqtt", '#include "port/channel.h"\n'),
+        ("publish", '#include "app/main.h"\n'),
+        ("decode", '#include "rollup/v1/rollup.pb.h"\n'),
+        ("engine", '#include "bucket.h"\n'),
+        ("query", "#include <sqlite3.h>\n"),
+        ("app", "#include <mosquitto.h>\n"),
+        ("history", "#include <spdlog/spdlog.h>\n"),
+        ("engine", "#include <fstream>\n"),
+        ("engine", "auto now = std::chrono::system_clock::now();\n"),
+        ("query", 'const char* home = std::getenv("HOME");\n'),
+        ("publish", 'std::printf("x");\n'),
+        ("model", "auto t = ::time(nullptr);\n"),
+        ("decode", "int fd = ::open(path, 0);\n"),
+        ("unheard_of", "int x;\n"),
+    ],
+)
+def test_an_offence_is_found(tmp_path, folder, text):
+    assert len(offences_of(tmp_path, folder, text)) == 1
+
+
+@pytest.mark.parametrize(
+    "folder, text",
+    [
+        ("engine", '#include "model/bucket.h"\n#include "base/time.h"\n#include <vector>\n'),
+        ("app", '#include "mqtt/client.h"\n#include "port/channel.h"\n#include <chrono>\n'),
+        ("engine", "// reads no system_clock\n/* nor getenv */ int x = 0;\n"),
+        ("publish", 'auto text = "printf(";\nauto big = 1\'000\'000; auto c = \'"\'; int y;\n'),
+        ("history", '#include "rollup/state/v1/state.pb.h"\n#include <sqlite3.h>\n'),
+        ("engine", "Bucket& open(Time t); bucket.open(t); row.time(); std::snprintf(b, n, f);\n"),
+        ("mqtt", "auto t = std::chrono::steady_clock::now();\n"),
+    ],
+)
+def test_what_is_allowed_is_let_through(tmp_path, folder, text):
+    assert offences_of(tmp_path, folder, text) == []
+
+
+def test_a_link_against_the_arrows_is_found(tmp_path):
+    text = "rollup_library(engine SOURCES a.cc\n  LINKS rollup_model rollup_history)\n"
+    assert offences_of(tmp_path, "engine", text, "CMakeLists.txt") == ["engine may not link rollup_history"]

@@ -1,0 +1,257 @@
+"""A private ejabberd: Debian's own code, run by Debian's own ejabberdctl, with every path, port and name of its own.
+
+Nothing of the machine's ejabberd is read or written, no epmd is started, and only 127.0.0.1 is listened on.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import textwrap
+import time
+
+from . import process
+
+MODULE = "mod_mqtt_rollup"
+PROGRAM = "mqtt_rollup"
+
+BASE_CONFIG = """\
+hosts: {hosts}
+loglevel: {loglevel}
+hide_sensitive_log_data: false
+certfiles: []
+listen:
+  - port: {c2s_port}
+    ip: "127.0.0.1"
+    module: ejabberd_c2s
+    starttls: false
+    max_stanza_size: 1048576
+    access: c2s
+    shaper: none
+  - port: {mqtt_port}
+    ip: "127.0.0.1"
+    module: mod_mqtt
+s2s_access: none
+acl:
+  local: {{user_regexp: ""}}
+  loopback: {{ip: ["127.0.0.0/8"]}}
+  admin: {{user: ["admin@localhost"]}}
+  family: {{user: ["alice@localhost", "rollup@localhost", "sensors@localhost"]}}
+access_rules:
+  local: {{allow: local}}
+  c2s: {{allow: all}}
+  configure: {{allow: admin}}
+  family: {{allow: family}}
+modules:
+  mod_adhoc: {{}}
+  mod_disco: {{}}
+  mod_last: {{}}
+  mod_configure: {{}}
+  mod_mqtt:
+    max_queue: 100000
+    {mqtt_options}
+"""
+
+
+class Ejabberd:
+    """Not started yet. `start`, `stop` and `start` again keep the database; `close` removes everything."""
+
+    def __init__(self, hosts=("localhost",), loglevel="info", mqtt_options=None):
+        self.hosts = list(hosts)
+        self.loglevel = loglevel
+        self.mqtt_options = mqtt_options or {}
+        self.c2s_port, self.mqtt_port, self._distribution_port = (process.free_port() for _ in range(3))
+        self.node = f"rollup{os.getpid()}x{self.c2s_port}@localhost"
+        self.directory = process.service_directory("ejabberd")
+        self._service = None
+        for name in ("home", "conf", "spool", "logs", "run", "modules", "modules/sources"):
+            os.mkdir(self.path(name))
+        self._write("conf/inetrc", '{lookup,["file","native"]}.\n')
+        self._write("conf/ejabberdctl.cfg", self._ctl_config())
+        self._write("ejabberdctl", self._ctl_script())
+        os.chmod(self.path("ejabberdctl"), 0o755)
+        self.write_config()
+        process.give_to_service(self.directory)
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
+
+    def path(self, *parts):
+        return os.path.join(self.directory, *parts)
+
+    @property
+    def log_path(self):
+        return self.path("logs", "console.log")
+
+    # Configuration
+
+    def write_config(self, rollup=None, host_config=None):
+        """Writes ejabberd.yml. `rollup` is the module's YAML (a text, may be indented), None leaves the module out."""
+        options = "\n    ".join(f"{name}: {value}" for name, value in self.mqtt_options.items())
+        config = BASE_CONFIG.format(
+            hosts=self.hosts,
+            loglevel=self.loglevel,
+            c2s_port=self.c2s_port,
+            mqtt_port=self.mqtt_port,
+            mqtt_options=options,
+        )
+        if rollup is not None:
+            body = textwrap.indent(textwrap.dedent(rollup).strip("\n"), "    ")
+            config += f"  {MODULE}:\n{body}\n" if body.strip() else f"  {MODULE}: {{}}\n"
+        if host_config is not None:
+            config += textwrap.dedent(host_config)
+        self._write("conf/ejabberd.yml", config)
+
+    def broker_options(self, user="rollup@localhost", password="rollup"):
+        """The `brokers` lines with which the module logs in to this server as an ordinary MQTT client."""
+        return (
+            f"brokers:\n  ejabberd: {{host: {process.LOOPBACK}, port: {self.mqtt_port}, "
+            f'username: "{user}", password: "{password}"}}\n'
+        )
+
+    def _write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def _ctl_script(self):
+        """Debian's ejabberdctl without its test that the user is root or ejabberd."""
+        with open("/usr/sbin/ejabberdctl", encoding="utf-8") as file:
+            script = file.read()
+        script, changed = re.subn(r"^INSTALLUSER=.*$", "INSTALLUSER=", script, flags=re.MULTILINE)
+        assert changed == 1, "/usr/sbin/ejabberdctl is not as expected"
+        return script
+
+    def _ctl_config(self):
+        return (
+            f"ERLANG_NODE={self.node}\n"
+            f"INET_DIST_INTERFACE={process.LOOPBACK}\n"
+            f"ERL_DIST_PORT={self._distribution_port}\n"
+            f"EJABBERD_PID_PATH={self.path('run', 'ejabberd.pid')}\n"
+            f"CONTRIB_MODULES_PATH={self.path('modules')}\n"
+            f"CONTRIB_MODULES_CONF_DIR={self.path('conf', 'modules.d')}\n"
+            'ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0"\n'
+        )
+
+    def _environment(self):
+        environment = {"HOME": self.path("home"), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+        if "CCACHE_DIR" in os.environ:
+            environment["CCACHE_DIR"] = os.environ["CCACHE_DIR"]
+        return environment
+
+    def _ctl_command(self, *arguments):
+        return [
+            self.path("ejabberdctl"), "--config-dir", self.path("conf"), "--spool", self.path("spool"),
+            "--logs", self.path("logs"), *arguments,
+        ]  # fmt: skip
+
+    # Life
+
+    def start(self, timeout=60):
+        """Returns when all listeners accept."""
+        self._service = process.Service(
+            self._ctl_command("foreground"), self._environment(), self.directory, self.log_path
+        )
+        for line in (
+            r"ejabberd \S+ is started in the node",
+            rf"Start accepting TCP connections at \S+:{self.c2s_port} ",
+            rf"Start accepting TCP connections at \S+:{self.mqtt_port} ",
+        ):
+            self._service.wait_for_line(line, timeout)
+        return self
+
+    def stop(self):
+        """An orderly stop; by signal if the node does not answer."""
+        if self._service is None:
+            return
+        if self._service.is_running():
+            self.ctl("stop", check=False)
+            try:
+                self._service.wait_end(30)
+            except subprocess.TimeoutExpired:
+                pass
+        self._service.end()
+        self._service = None
+
+    def close(self):
+        self.stop()
+        process.remove_directory(self.directory)
+
+    def is_running(self):
+        return self._service is not None and self._service.is_running()
+
+    def ctl(self, *arguments, check=True, timeout=600):
+        """`ejabberdctl ARGUMENTS` as the server's user: what it printed."""
+        result = subprocess.run(
+            process.as_service(self._ctl_command("--no-timeout", *arguments)),
+            env=self._environment(),
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and result.returncode != 0:
+            raise AssertionError(f"ejabberdctl {' '.join(arguments)} gave {result.returncode}: {result.stdout}")
+        return result.stdout
+
+    def register(self, *names, host="localhost"):
+        """Ordinary accounts whose password is their name."""
+        for name in names:
+            self.ctl("register", name, host, name)
+
+    def reload(self):
+        """`ejabberdctl reload_config`: what it printed (a refusal is in the log)."""
+        return self.ctl("reload_config", check=False)
+
+    # The log
+
+    def log_position(self):
+        return len(self._service.lines)
+
+    def wait_for_log(self, pattern, timeout=30, since=0):
+        return self._service.wait_for_line(pattern, timeout, since)
+
+    def log_lines(self, since=0):
+        return self._service.lines.since(since)
+
+    # The module
+
+    def add_sources(self, package):
+        """Puts the contrib package where `module_install` looks for sources."""
+        target = self.path("modules", "sources", MODULE)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(package, target)
+        process.give_to_service(self.path("modules"))
+
+    def add_installed(self, installed):
+        """A copy of what `module_install` left in another private server."""
+        shutil.copytree(installed, self.installed_path())
+        process.give_to_service(self.path("modules"))
+
+    def installed_path(self, *parts):
+        return self.path("modules", MODULE, *parts)
+
+    def program_pids(self):
+        return process.descendants(self._service.pid, PROGRAM)
+
+    def wait_for_program(self, timeout=30, other_than=()):
+        """The pid of a running program that is none of `other_than`. (A process has no event for its birth.)"""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            found = [pid for pid in self.program_pids() if pid not in other_than]
+            if found:
+                return found[0]
+            time.sleep(0.05)
+        raise process.Timeout(f"{PROGRAM} is not running after {timeout} s")
+
+    def kill_program(self):
+        """SIGKILL to the one running program; its pid."""
+        (pid,) = self.program_pids()
+        os.kill(pid, signal.SIGKILL)
+        return pid

@@ -1,0 +1,43 @@
+"""A private Mosquitto broker."""
+
+import os
+import shutil
+
+from . import process
+
+
+class Mosquitto:
+    """A broker on a free port of 127.0.0.1. It can be stopped and started again on the same port, and forgets nothing then."""
+
+    def __init__(self):
+        self.port = process.free_port()
+        self.directory = process.service_directory("mosquitto")
+        self._service = None
+        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
+        self._command = [program, "-c", os.path.join(self.directory, "mosquitto.conf")]
+        with open(self._command[2], "w", encoding="utf-8") as file:
+            file.write(
+                f"listener {self.port} {process.LOOPBACK}\nallow_anonymous true\npersistence true\n"
+                f"persistence_location {self.directory}/\nlog_dest stderr\nlog_type all\n"
+            )
+        process.give_to_service(self.directory)
+
+    @property
+    def log_path(self):
+        return os.path.join(self.directory, "mosquitto.log")
+
+    def start(self):
+        self._service = process.Service(
+            self._command, {"PATH": os.environ["PATH"]}, self.directory, self.log_path
+        )
+        self._service.wait_for_line(r"mosquitto version \S+ running", 15)
+        return self
+
+    def stop(self):
+        if self._service is not None:
+            self._service.end()
+            self._service = None
+
+    def close(self):
+        self.stop()
+        process.remove_directory(self.directory)

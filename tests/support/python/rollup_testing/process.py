@@ -1,0 +1,200 @@
+"""Processes that are started with less rights, whose output is an event source, and which end with their owner."""
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+LOOPBACK = "127.0.0.1"
+
+
+class Timeout(AssertionError):
+    """What was waited for did not happen."""
+
+
+class Events:
+    """A growing list that threads append to, and on which others wait for an element."""
+
+    def __init__(self):
+        self._items = []
+        self._changed = threading.Condition()
+
+    def append(self, item):
+        with self._changed:
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def __len__(self):
+        with self._changed:
+            return len(self._items)
+
+    def since(self, start=0):
+        with self._changed:
+            return self._items[start:]
+
+    def wait_for(self, wanted, timeout, what, since=0, ended=lambda: False):
+        """The first element from index `since` on for which `wanted` is true."""
+        deadline = time.monotonic() + timeout
+        position = since
+        with self._changed:
+            while True:
+                while position < len(self._items):
+                    if wanted(self._items[position]):
+                        return self._items[position]
+                    position += 1
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 or ended():
+                    seen = "\n  ".join(str(item)[:300] for item in self._items[since:][-20:])
+                    raise Timeout(f"{what}: not within {timeout} s; the last of {len(self._items)} were\n  {seen}")
+                self._changed.wait(min(remaining, 0.5))
+
+
+def service_account():
+    """The account that servers run as: Debian's `ejabberd` (or `nobody`) for root, else (None) who we are."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("ejabberd", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("there is neither a user ejabberd nor nobody to run the servers as")
+
+
+def as_service(command):
+    """The command line that runs `command` as the service account."""
+    account = service_account()
+    if account is None:
+        return list(command)
+    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", "--", *command]
+
+
+def give_to_service(path):
+    """Makes the service account the owner of a tree."""
+    account = service_account()
+    if account is None:
+        return
+    os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    for folder, folders, files in os.walk(path):
+        for name in folders + files:
+            os.chown(os.path.join(folder, name), account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
+def service_directory(name):
+    """A new temporary directory of the service account; whoever asked for it removes it."""
+    path = tempfile.mkdtemp(prefix=f"rollup-{name}-")
+    os.chmod(path, 0o755)
+    give_to_service(path)
+    return path
+
+
+def remove_directory(path):
+    shutil.rmtree(path, ignore_errors=True)
+
+
+_given_ports = set()
+
+
+def free_port():
+    """A TCP port of 127.0.0.1 that nobody uses; never the same twice in one run."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = probe.getsockname()[1]
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
+
+
+class Service:
+    """A process of the service account. Every line it prints is an event and goes into a file."""
+
+    def __init__(self, command, environment, directory, log_path):
+        self.lines = Events()
+        self._log = open(log_path, "a", encoding="utf-8", errors="replace")
+        self._process = subprocess.Popen(
+            as_service(command),
+            env=environment,
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        for line in self._process.stdout:
+            self._log.write(line)
+            self._log.flush()
+            self.lines.append(line.rstrip("\n"))
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def is_running(self):
+        return self._process.poll() is None
+
+    def wait_for_line(self, pattern, timeout=30, since=0):
+        """The first printed line from index `since` on that the regular expression finds."""
+        expression = re.compile(pattern)
+        return self.lines.wait_for(
+            expression.search, timeout, f"a line with {pattern!r}", since, ended=lambda: not self.is_running()
+        )
+
+    def wait_end(self, timeout):
+        self._process.wait(timeout)
+
+    def end(self, timeout=15):
+        """SIGTERM to the process group, SIGKILL when that is not enough; reaps it and closes the log."""
+        for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, timeout)):
+            if self._process.poll() is not None:
+                break
+            try:
+                os.killpg(self._process.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                self._process.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue
+        self._process.wait(timeout)
+        self._reader.join(timeout)
+        self._process.stdout.close()
+        self._log.close()
+
+
+def descendants(pid, name):
+    """Pids of the living descendants of `pid` whose program is called `name`."""
+    parents, names = {}, {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file:
+                before, after = file.read().rsplit(")", 1)
+        except OSError:
+            continue
+        state, parent = after.split()[:2]
+        if state != "Z":
+            parents[int(entry)] = int(parent)
+            names[int(entry)] = before.split("(", 1)[1]
+    found = []
+    for candidate in parents:
+        ancestor = candidate
+        while ancestor in parents and ancestor != pid:
+            ancestor = parents[ancestor]
+        if ancestor == pid and candidate != pid and names[candidate] == name[:15]:
+            found.append(candidate)
+    return sorted(found)
