@@ -4,10 +4,11 @@
 //   condition->references()   -> what must be read, each once: avg(5m), door.value
 //   condition->evaluate(readings)   // readings[i] belongs to references()[i]
 //
+// Series are numbers: a text can be compared with a text only, by == and !=.
 // Immutable after parse(), safe to evaluate from several threads.
 #pragma once
 
-#include <cstdint>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "expression/step.h"
 
 namespace rollup::expression {
 
@@ -45,9 +47,10 @@ struct Reading {
 
 struct Outcome {
   Truth truth = Truth::unknown;
-  // When the truth may change next by the passing of time alone, from now, rounded up to a whole ms;
-  // nothing if it will not. Exact where both sides of a comparison are linear in the slopes, else
-  // 1 s.
+  // When the truth may change next by the passing of time alone, from now, rounded up to a whole ms
+  // (at least 1); nothing if it will not, or not within 100 years. For a comparison whose sides are
+  // linear in time it is exact: the first whole ms at which the truth is another one. Where a side
+  // is not linear it is 1 s. For `and`, `or`, `not` the earliest of their parts.
   std::optional<Duration> next_change;
 
   friend bool operator==(const Outcome&, const Outcome&) = default;
@@ -55,9 +58,16 @@ struct Outcome {
 
 class Condition {
  public:
-  // The grammar of SEMANTICS 5. Types (numbers, texts, durations; a duration stands for its seconds)
-  // are checked here. Errors are bad_config without a place; the message names the column (from 1,
-  // in characters) and what was expected, with the nearest known name for a misspelt function.
+  // The longest text in bytes, and how deep parentheses and signs may nest: bounds for the stack.
+  static constexpr std::size_t kTextBytesMax = 4096;
+  static constexpr int kNestingMax = 64;
+
+  // The grammar of SEMANTICS 5. Types (numbers, texts, durations; a duration stands for its
+  // seconds) are checked here. In `stream.function` a stream's name is written as it is if it
+  // consists of letters, digits and '_' and does not begin with a digit; any other in double
+  // quotes, as in "fridge-door".value. Errors are bad_config without a place; the message names the
+  // column (from 1, in characters) and what was expected, with the nearest known name for a
+  // misspelt function.
   static Result<Condition> parse(std::string_view text);
 
   const std::string& text() const { return text_; }
@@ -72,27 +82,16 @@ class Condition {
 
  private:
   friend class Parser;
-  enum class Op : std::uint8_t {
-    number, reference, negate, add, subtract, multiply, divide,
-    less, less_equal, greater, greater_equal, equal, not_equal,
-    logical_and, logical_or, logical_not
-  };
-  // A node's operands are indices into nodes_, always smaller than its own.
-  struct Node {
-    Op op = Op::number;
-    std::uint32_t left = 0;
-    std::uint32_t right = 0;
-    double number = 0;           // Op::number
-    std::uint32_t reference = 0;  // Op::reference
-    std::uint32_t text_end = 0;   // Op::reference: where its text ends in text_, for explain()
-  };
+  friend bool surely_overlap(const Condition& raise, const Condition& clear);
+
   std::string text_;
-  std::vector<Node> nodes_;  // the last one is the root
+  std::vector<Step> steps_;     // empty: unknown for ever
+  std::size_t stack_size_ = 0;  // the most operands that evaluate() has at a time
   std::vector<Reference> references_;
 };
 
-// Whether `raise` and `clear` are surely both true for some value: only answered for conditions that
-// are one comparison of the same reference with a number each; otherwise false.
+// Whether `raise` and `clear` are surely both true for some value: only answered for conditions
+// that are one comparison of the same reference with a number each; otherwise false.
 bool surely_overlap(const Condition& raise, const Condition& clear);
 
 }  // namespace rollup::expression
