@@ -1,0 +1,60 @@
+# The front door. `make` explains it.
+
+SHELL := /bin/sh
+PYTHON := /usr/bin/python3
+LAYERS :=
+DEMO_SECONDS :=
+PACKAGE := build/contrib/mod_mqtt_rollup
+FORMATTED = $(shell find c_src tests bench -name '*.cc' -o -name '*.h')
+
+# Only where the machine has it.
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+
+.PHONY: help deps demo-deps program-deps build demo test contrib format format-check tidy bench clean
+
+help:
+	@echo "make demo          show it: a private ejabberd with a small simulated home (DEMO_SECONDS=60 ends by itself)"
+	@echo "make contrib       write $(PACKAGE)/ for \`ejabberdctl module_install\`"
+	@echo "make build         the program alone, in build/program"
+	@echo "make test          all test layers, cheapest first (LAYERS=\"arrows cpp\" for some; see docs/TESTING.md)"
+	@echo "make bench         the benchmarks"
+	@echo "make format        format the C++ sources; format-check only looks"
+	@echo "make tidy          clang-tidy"
+	@echo "make deps          install the Debian packages that are missing (the goals above do it when needed)"
+	@echo "make clean         remove what was built"
+
+deps:
+	@cmake/install-packages.sh cmake/packages-program.txt cmake/packages-demo.txt cmake/packages-test.txt
+
+demo-deps:
+	@cmake/install-packages.sh cmake/packages-program.txt cmake/packages-demo.txt
+
+program-deps:
+	@cmake/install-packages.sh cmake/packages-program.txt
+
+build: program-deps
+	cmake -S . -B build/program -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG"
+	cmake --build build/program --parallel
+
+demo: demo-deps contrib
+	@DEMO_SECONDS="$(DEMO_SECONDS)" $(PYTHON) demo/demo.py
+
+test: deps
+	@$(PYTHON) tests/run.py $(LAYERS)
+
+contrib:
+	@ejabberd/package.sh $(PACKAGE)
+
+format: deps
+	clang-format -i $(FORMATTED)
+
+format-check tidy: deps
+	@$(PYTHON) tests/run.py $(subst format-check,format,$@)
+
+bench: deps
+	cmake --preset release -B build/bench -DROLLUP_DEVELOPER_MODE=ON
+	cmake --build build/bench --parallel
+	bench/run build/bench
+
+clean:
+	rm -rf build _build

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Builds ../priv/bin/mqtt_rollup from its own sources; called by the Makefile beside it, which says what is left where.
+set -u
+LC_ALL=C
+export LC_ALL
+unset MAKEFLAGS MFLAGS MAKELEVEL
+umask 022
+
+cd "$(dirname "$0")/.." || exit 1
+root=$(pwd)
+priv=$root/priv
+log=$priv/build.log
+
+mkdir -p "$priv/bin" || exit 1
+rm -f "$priv/BUILD_FAILED" "$priv/bin/mqtt_rollup"
+
+build() {
+    launcher=$(command -v ccache) || launcher=
+    cmake -S "$root" -B "$root/_build" -G "Unix Makefiles" \
+        -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
+        -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" \
+        -DCMAKE_RUNTIME_OUTPUT_DIRECTORY="$root/_build/bin" &&
+        cmake --build "$root/_build" --target mqtt_rollup -j "$(nproc)" &&
+        "$root/_build/bin/mqtt_rollup" --version &&
+        cp "$root/_build/bin/mqtt_rollup" "$priv/bin/mqtt_rollup"
+}
+
+# The packages that are not installed, or all of them where dpkg cannot say.
+missing_packages() {
+    sed '/^#/d' "$root/cmake/packages-program.txt" | while read -r package; do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)
+        [ "$status" = installed ] || printf ' %s' "$package"
+    done
+}
+
+build >"$log" 2>&1 && exit 0
+
+rm -f "$priv/bin/mqtt_rollup"
+missing=$(missing_packages)
+{
+    echo "The program mqtt_rollup could not be built."
+    if [ -n "$missing" ]; then
+        echo "Missing packages:$missing"
+        echo "Remedy: apt-get install --no-install-recommends$missing"
+        echo "        and then: ejabberdctl --no-timeout module_upgrade mod_mqtt_rollup"
+    else
+        echo "First error: $(grep -m 1 -i -E 'error|not found|no space|killed' "$log")"
+        echo "Remedy: after mending it, ejabberdctl --no-timeout module_upgrade mod_mqtt_rollup"
+    fi
+    echo "The whole output is in $log"
+} >"$priv/BUILD_FAILED"
+cat "$priv/BUILD_FAILED" >&2
+exit 1
