@@ -7,10 +7,12 @@
 //   engine.next_deadline(now);                 // sleep until then; nothing else ticks
 //
 // Guarantees
-// 1. advance(a) then advance(b) leaves the same state as advance(b) alone, for a <= b: what is due is
+// 1. advance(a) then advance(b) leaves the same state as advance(b) alone, for a <= b: what is due
+// is
 //    done in the order and with the labels of its own deadline, however late advance() is called.
 // 2. Memory per series is bounded by its stream's plan and by the samples within `lateness`.
-// 3. save() then restore() on an equal plan is the identity; on another plan everything is kept that
+// 3. save() then restore() on an equal plan is the identity; on another plan everything is kept
+// that
 //    the new plan still means the same by (SEMANTICS 6.6).
 // Not thread-safe.
 #pragma once
@@ -49,20 +51,21 @@ struct Counters {
 // the engine is destroyed.
 struct SeriesInfo {
   SeriesKey key;
-  std::string name;       // key.name()
+  std::string name;  // key.name()
   StreamIndex stream = 0;
   std::uint32_t field = 0;  // index into Stream::fields
-  Captures captures;        // of the topic by the stream's filter, then topic, series, stream, field, unit
+  Captures
+      captures;  // of the topic by the stream's filter, then topic, series, stream, field, unit
   std::vector<std::string> output_topics;  // per output; "" if another series has that topic
 };
 
 // What is known of a series' newest value.
 struct Current {
   std::optional<double> value;  // the last one, however old
-  std::optional<Time> time;     // of the last live sample; nothing: only a retained copy, or no value
-  bool is_held = false;         // value is still true at `now` (SEMANTICS 2.1)
-  std::uint64_t count = 0;      // samples accepted since the series began
-  int decimals = 0;             // resolution of its values
+  std::optional<Time> time;  // of the last live sample; nothing: only a retained copy, or no value
+  bool is_held = false;      // value is still true at `now` (SEMANTICS 2.1)
+  std::uint64_t count = 0;   // samples accepted since the series began
+  int decimals = 0;          // resolution of its values
 };
 
 class Engine {
@@ -75,7 +78,8 @@ class Engine {
   const Plan& plan() const;
 
   // Adds the series, or finds it. A key whose stream or field the plan does not have is kept as a
-  // number only (is_live() is false). Reason too_many_series if a limit is reached.
+  // number only (is_live() is false). Reason too_many_series if a limit is reached, also for a
+  // series that was left without its numbers when a limit was lowered.
   tl::expected<SeriesId, DropReason> add_series(const SeriesKey& key);
 
   // Takes one sample. Counts it as accepted, or as dropped with a reason.
@@ -83,6 +87,10 @@ class Engine {
 
   // Does everything that is due at or before `now`.
   void advance(const Now& now, Effects& effects);
+
+  // The present that was last worked with; after restore() that of the checkpoint. Uptime goes on
+  // from there.
+  Now last() const;
 
   // How long nothing is due; nothing if never. 0 if something is due already.
   std::optional<Duration> next_deadline(const Now& now) const;
@@ -98,8 +106,9 @@ class Engine {
   Result<void> restore(const std::vector<std::string>& parts);
 
   // -- reading --
-  std::size_t series_count() const;  // ids 0 .. series_count() - 1
-  bool is_live(SeriesId id) const;   // the plan has its stream and field
+  std::size_t series_count() const;                    // ids 0 .. series_count() - 1
+  std::size_t series_count(StreamIndex stream) const;  // live ones of a stream
+  bool is_live(SeriesId id) const;                     // the plan has its stream and field
   const SeriesInfo& series(SeriesId id) const;
   Current current(SeriesId id, const Now& now) const;
   // All live series called `name`, in the order of id.
@@ -107,7 +116,8 @@ class Engine {
 
   // The buckets of `tier` (fine, hour or day) that are not sealed, as they stand at `now`: the held
   // value counts up to now. Ascending, only those with knowledge that overlap [from, to).
-  std::vector<Bucket> open_buckets(SeriesId id, Tier tier, Time from, Time to, const Now& now) const;
+  std::vector<Bucket> open_buckets(SeriesId id, Tier tier, Time from, Time to,
+                                   const Now& now) const;
   // Samples that are not sealed, in order of time.
   std::vector<Point> open_points(SeriesId id, Time from, Time to) const;
 

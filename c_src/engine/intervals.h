@@ -17,8 +17,8 @@ inline constexpr Duration kHoldMin = std::chrono::seconds(60);
 
 class Intervals {
  public:
-  // An interval between two neighbouring samples, both live and in order; more than 49 days count as
-  // 49 days.
+  // An interval between two neighbouring samples, both live and in order; more than 49 days count
+  // as 49 days.
   void add(Duration interval) {
     constexpr std::int64_t kMost = 0xffff'ffff;
     const std::int64_t ms = std::clamp<std::int64_t>(interval.count(), 0, kMost);

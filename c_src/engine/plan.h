@@ -1,5 +1,5 @@
-// The configuration made ready for work: filters, templates and conditions parsed, references between
-// streams, outputs and alerts resolved. Immutable.
+// The configuration made ready for work: filters, templates and conditions parsed, references
+// between streams, outputs and alerts resolved. Immutable.
 #pragma once
 
 #include <cstdint>
@@ -83,10 +83,10 @@ struct LinkRules {
   std::vector<bool> has_subscription_ids;
 };
 
-// All mistakes at once, each with its path. Checks: filters, templates, conditions; that names exist
-// (streams, brokers, aggregates, captured names); that windows fit the resolution; that no output or
-// alert topic may match a stream's filter on the same broker (no feedback loops); that two outputs
-// cannot have one topic where that can be seen.
+// All mistakes at once, each with its path. Checks: filters, templates, conditions; that names
+// exist (streams, brokers, aggregates, captured names); that windows fit the resolution; that no
+// output or alert topic may match a stream's filter on the same broker (no feedback loops); that
+// two outputs cannot have one topic where that can be seen.
 tl::expected<Plan, Errors> compile(const Config& config, const Zone& zone, const LinkRules& links);
 
 }  // namespace rollup::engine

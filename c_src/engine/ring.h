@@ -1,6 +1,7 @@
 // Sealed fine buckets merged into slots of one size, the newest `length` of them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct Slot {
 // Slots are aligned to the epoch. Times must not go back between calls of add().
 class Ring {
  public:
-  Ring(Duration slot, std::uint32_t length) : slot_(slot), slots_(length) {}
+  Ring(Duration slot, std::uint32_t length) : slot_(slot), length_(length) {}
 
   Duration slot() const { return slot_; }
 
@@ -47,7 +48,7 @@ class Ring {
     if (newest_ == kNone) {
       return;
     }
-    const auto length = static_cast<std::int64_t>(slots_.size());
+    const std::int64_t length = length_;
     std::int64_t index = std::max(index_of(ceil_to(from, slot_)), newest_ - length + 1);
     for (; index <= newest_ && start_of(index) < to; ++index) {
       const Slot& slot = slots_[position(index)];
@@ -60,12 +61,10 @@ class Ring {
  private:
   static constexpr std::int64_t kNone = INT64_MIN;
 
-  std::int64_t index_of(Time time) const {
-    return to_ms(floor_to(time, slot_)) / slot_.count();
-  }
+  std::int64_t index_of(Time time) const { return to_ms(floor_to(time, slot_)) / slot_.count(); }
   Time start_of(std::int64_t index) const { return time_from_ms(index * slot_.count()); }
   std::size_t position(std::int64_t index) const {
-    const auto length = static_cast<std::int64_t>(slots_.size());
+    const std::int64_t length = length_;
     return static_cast<std::size_t>(((index % length) + length) % length);
   }
   Slot& at(std::int64_t index) { return slots_[position(index)]; }
@@ -73,10 +72,11 @@ class Ring {
   // Empties the slots between the newest one and `index`.
   void move_to(std::int64_t index) {
     if (newest_ == kNone) {
+      slots_.resize(length_);
       newest_ = index;
       return;
     }
-    const auto length = static_cast<std::int64_t>(slots_.size());
+    const std::int64_t length = length_;
     for (std::int64_t i = std::max(newest_ + 1, index - length + 1); i <= index; ++i) {
       at(i) = Slot{};
     }
@@ -84,8 +84,9 @@ class Ring {
   }
 
   Duration slot_;
+  std::uint32_t length_;
   std::int64_t newest_ = kNone;
-  std::vector<Slot> slots_;
+  std::vector<Slot> slots_;  // empty until something is added
 };
 
 }  // namespace rollup::engine

@@ -116,6 +116,8 @@ struct Broker {
   std::string key_file;
   bool verify = true;
   Duration session_expiry{std::chrono::hours(1)};
+
+  friend bool operator==(const Broker&, const Broker&) = default;
 };
 
 struct Config {

@@ -1,0 +1,306 @@
+#include "app/core.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "base/zone.h"
+#include "port/config_terms.h"
+
+namespace rollup::app {
+
+namespace {
+
+// A start replays the journal since the last checkpoint: about a second for this much.
+constexpr std::uint64_t kJournalBytesMax = 64 * 1024 * 1024;
+constexpr Duration kCheckpointEvery = std::chrono::minutes(5);
+constexpr Duration kExpireEvery = std::chrono::minutes(1);
+// A shorter alarm's end corrects its message without a sound (SEMANTICS 6.10).
+constexpr Duration kFreshEndAfter = std::chrono::minutes(5);
+
+engine::LinkRules link_rules(const std::vector<Broker>& brokers) {
+  engine::LinkRules rules;
+  for (const Broker& broker : brokers) {
+    rules.has_subscription_ids.push_back(broker.protocol == 5);
+  }
+  return rules;
+}
+
+port::Notification notification_of(const effect::Notify& notify, const engine::Engine& engine) {
+  const engine::SeriesInfo& info = engine.series(notify.state.series);
+  const Alert& alert = engine.plan().alerts[notify.state.alert].config;
+  port::Notification notification;
+  notification.alert = alert.name;
+  notification.series = info.name;
+  notification.topic = info.key.topic;
+  notification.to = alert.notify;
+  notification.body = publish::notification_text(notify, engine);
+  notification.is_alarm = notify.state.phase == AlertPhase::alarm;
+  notification.id = notify.state.id;
+  notification.at = notify.began;
+  if (!notification.is_alarm) {
+    notification.replaces = notify.state.id;
+    notification.id += "-ok";
+    notification.at = notify.state.since.value_or(notify.began);
+    notification.is_fresh = notification.at - notify.began > kFreshEndAfter;
+  }
+  return notification;
+}
+
+}  // namespace
+
+tl::expected<std::shared_ptr<const engine::Plan>, Errors> make_plan(
+    const Config& config, const std::vector<Broker>& brokers) {
+  Result<Zone> zone = Zone::locate(config.timezone);
+  if (!zone) {
+    return tl::unexpected(Errors{zone.error()});
+  }
+  tl::expected<engine::Plan, Errors> plan = engine::compile(config, *zone, link_rules(brokers));
+  if (!plan) {
+    return tl::unexpected(std::move(plan.error()));
+  }
+  return std::make_shared<const engine::Plan>(std::move(*plan));
+}
+
+Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
+                                         std::shared_ptr<const engine::Plan> plan,
+                                         std::string rules_bytes, Clock& clock) {
+  auto history = history::History::open(options);
+  if (!history) {
+    return tl::unexpected(history.error());
+  }
+  std::unique_ptr<Core> core(new Core);
+  core->history_ = std::move(*history);
+  core->plan_ = std::move(plan);
+  core->rules_bytes_ = std::move(rules_bytes);
+  if (!core->history_->moved_aside().empty()) {
+    spdlog::error("{}", core->history_->moved_aside());
+  }
+  if (Result<void> restored = core->restore(clock); !restored) {
+    return tl::unexpected(restored.error());
+  }
+  return core;
+}
+
+Result<void> Core::restore(Clock& clock) {
+  engine_ = std::make_unique<engine::Engine>(plan_);
+  auto checkpoint = history_->load_checkpoint();
+  if (!checkpoint) {
+    return tl::unexpected(checkpoint.error());
+  }
+  if (*checkpoint) {
+    if (Result<void> restored = restore_as(plan_, **checkpoint); !restored) {
+      return restored;
+    }
+  }
+  intake_ = std::make_unique<engine::Intake>(*engine_);
+  clock.start(engine_->last().uptime);
+  // The rules of the journal that begins now stand in the checkpoint before it.
+  return write_checkpoint();
+}
+
+// The journal is run with the rules that it was written under, then the state goes to today's.
+Result<void> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
+                              const history::History::Checkpoint& checkpoint) {
+  std::shared_ptr<const engine::Plan> written_under = plan;
+  if (checkpoint.config != rules_bytes_) {
+    Result<Config> config = port::read_stored_rules(checkpoint.config);
+    if (config) {
+      // Filters that overlap were told apart when they were taken in; the journal knows no filters.
+      const std::vector<Broker> brokers(config->brokers.size());
+      if (auto compiled = make_plan(*config, brokers)) {
+        written_under = std::move(*compiled);
+      }
+    }
+  }
+  engine_ = std::make_unique<engine::Engine>(written_under);
+  if (Result<void> restored = engine_->restore(checkpoint.engine); !restored) {
+    return restored;
+  }
+  if (Result<void> replayed = replay(); !replayed) {
+    return replayed;
+  }
+  if (written_under != plan) {
+    const std::vector<std::string> parts = engine_->save();
+    engine_ = std::make_unique<engine::Engine>(plan);
+    return engine_->restore(parts);
+  }
+  return {};
+}
+
+Result<void> Core::replay() {
+  Effects effects;
+  return history_->replay([&](std::string_view row) {
+    effects.clear();
+    Result<void> replayed = engine::replay_turn(row, *engine_, effects);
+    keep(effects);
+    return replayed;
+  });
+}
+
+Result<void> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes) {
+  auto next = std::make_unique<engine::Engine>(plan);
+  if (Result<void> restored = next->restore(engine_->save()); !restored) {
+    return restored;
+  }
+  std::swap(plan_, plan);
+  std::swap(rules_bytes_, rules_bytes);
+  std::swap(engine_, next);
+  if (Result<void> written = write_checkpoint(); !written) {
+    std::swap(plan_, plan);
+    std::swap(rules_bytes_, rules_bytes);
+    std::swap(engine_, next);
+    return written;
+  }
+  intake_ = std::make_unique<engine::Intake>(*engine_);
+  return {};
+}
+
+void Core::take(const Message& message, const Now& now) {
+  intake_->accept(message, samples_, created_);
+  for (; observed_ < samples_.size(); ++observed_) {
+    engine_->observe(samples_[observed_], now, effects_);
+  }
+}
+
+// What is sealed waits in the history's memory for the next checkpoint.
+void Core::keep(const Effects& effects) {
+  for (const Effect& effect : effects) {
+    if (const auto* bucket = std::get_if<effect::SealBucket>(&effect)) {
+      history_->append(bucket->series, bucket->tier, bucket->bucket);
+    } else if (const auto* points = std::get_if<effect::SealPoints>(&effect)) {
+      history_->append(points->series, points->points);
+    }
+  }
+}
+
+Result<Turn> Core::finish_turn(const Now& now) {
+  if (!is_stuck_) {
+    engine_->advance(now, effects_);
+    row_.clear();
+    notifications_.clear();
+    outbox_.clear();
+    for (const Effect& effect : effects_) {
+      if (const auto* notify = std::get_if<effect::Notify>(&effect)) {
+        if (port::Notification notification = notification_of(*notify, *engine_);
+            !notification.to.empty()) {
+          outbox_.push_back(port::encode(notification));
+          notifications_.push_back(std::move(notification));
+        }
+      }
+    }
+    if (!samples_.empty() || !created_.empty() || !outbox_.empty()) {
+      engine::encode_turn(now, created_, samples_, row_);
+    }
+  }
+  Turn turn;
+  if (!row_.empty() || !delivered_.empty()) {
+    auto ids = history_->commit_turn(row_, outbox_, delivered_);
+    is_stuck_ = !ids;
+    if (!ids) {
+      return tl::unexpected(ids.error());
+    }
+    last_commit_ = now.wall;
+    journal_bytes_ += row_.size();
+    for (std::size_t i = 0; i < ids->size(); ++i) {
+      turn.notifications.emplace_back((*ids)[i], std::move(notifications_[i]));
+    }
+  }
+  keep(effects_);
+  for (const Effect& effect : effects_) {
+    std::optional<publish::Publication> publication;
+    if (const auto* publish = std::get_if<effect::Publish>(&effect)) {
+      publication = publish::publication(*publish, *engine_);
+    } else if (const auto* alert = std::get_if<effect::PublishAlert>(&effect)) {
+      publication = publish::publication(*alert, *engine_);
+    }
+    if (publication) {
+      turn.publications.push_back(std::move(*publication));
+    }
+  }
+  samples_.clear();
+  created_.clear();
+  observed_ = 0;
+  effects_.clear();
+  delivered_.clear();
+  return turn;
+}
+
+std::vector<publish::Publication> Core::republish(std::string_view broker, const Now& now) const {
+  Effects effects;
+  engine_->republish(now, effects);
+  std::vector<publish::Publication> publications;
+  for (const Effect& effect : effects) {
+    std::optional<publish::Publication> publication;
+    if (const auto* publish = std::get_if<effect::Publish>(&effect)) {
+      publication = publish::publication(*publish, *engine_);
+    } else if (const auto* alert = std::get_if<effect::PublishAlert>(&effect)) {
+      publication = publish::publication(*alert, *engine_);
+    }
+    if (publication && publication->broker == broker && publication->retain) {
+      publications.push_back(std::move(*publication));
+    }
+  }
+  return publications;
+}
+
+Result<void> Core::write_checkpoint() {
+  Result<void> written = history_->checkpoint(rules_bytes_, engine_->save());
+  if (written) {
+    journal_bytes_ = 0;
+  }
+  return written;
+}
+
+Result<void> Core::maintain(const Now& now, bool force) {
+  if (force || journal_bytes_ >= kJournalBytesMax || now.uptime >= checkpoint_at_) {
+    checkpoint_at_ = now.uptime + kCheckpointEvery;
+    if (force || history_->counts().journal_rows > 0) {
+      if (Result<void> written = write_checkpoint(); !written) {
+        return written;
+      }
+    }
+  }
+  if (now.uptime >= expire_at_) {
+    const auto keep_of = [this](SeriesId id) {
+      // A series that the configuration does not have keeps what it had.
+      history::Keep keep;
+      keep.fill(kForever);
+      return engine_->is_live(id) ? engine_->plan().streams[engine_->series(id).stream].config.keep
+                                  : keep;
+    };
+    Result<bool> more = history_->expire(now.wall, keep_of);
+    if (!more) {
+      return tl::unexpected(more.error());
+    }
+    expire_at_ = *more ? now.uptime : now.uptime + kExpireEvery;
+  }
+  return {};
+}
+
+Result<std::vector<std::pair<std::uint64_t, port::Notification>>> Core::undelivered() const {
+  auto entries = history_->outbox();
+  if (!entries) {
+    return tl::unexpected(entries.error());
+  }
+  std::vector<std::pair<std::uint64_t, port::Notification>> notifications;
+  for (const history::OutboxEntry& entry : *entries) {
+    Result<port::Notification> notification = port::decode_notification(entry.data);
+    if (notification) {
+      notifications.emplace_back(entry.id, std::move(*notification));
+    } else {
+      spdlog::error("a message of the outbox cannot be read and is left there: {}",
+                    notification.error().message);
+    }
+  }
+  return notifications;
+}
+
+std::optional<Duration> Core::next_deadline(const Now& now) const {
+  const Duration housekeeping =
+      std::max(Duration{0}, std::min(checkpoint_at_, expire_at_) - now.uptime);
+  return std::min(engine_->next_deadline(now).value_or(housekeeping), housekeeping);
+}
+
+}  // namespace rollup::app

@@ -1,0 +1,113 @@
+// The engine and what makes it durable: takes messages in, commits, and says what is to be done to
+// the world after that (SEMANTICS 8.1).
+//
+//   auto core = Core::open(options, terms, clock);
+//   core->take(message);                 // any number
+//   Turn turn = core->finish_turn(now);  // committed: perform turn.publications,
+//   turn.notifications
+//
+// When a commit fails (a full disk) the turn stays open: is_stuck() is true, nothing more may be
+// taken, and finish_turn() tries again. So nothing is lost, and the inbox fills up and makes the
+// brokers wait.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/clock.h"
+#include "base/error.h"
+#include "engine/engine.h"
+#include "engine/intake.h"
+#include "engine/journal.h"
+#include "history/history.h"
+#include "model/message.h"
+#include "port/messages.h"
+#include "publish/publication.h"
+#include "query/query.h"
+
+namespace rollup::app {
+
+// The plan of a configuration; all mistakes at once.
+tl::expected<std::shared_ptr<const engine::Plan>, Errors> make_plan(
+    const Config& config, const std::vector<Broker>& brokers);
+
+struct Turn {
+  std::vector<publish::Publication> publications;
+  std::vector<std::pair<std::uint64_t, port::Notification>> notifications;  // by outbox id
+};
+
+class Core {
+ public:
+  // Opens the history, restores the engine and runs the journal. `plan` was made of `config`.
+  static Result<std::unique_ptr<Core>> open(const history::Options& options,
+                                            std::shared_ptr<const engine::Plan> plan,
+                                            std::string rules_bytes, Clock& clock);
+
+  // A reload: series, buckets and alerts that still mean the same go on. The turn must be finished.
+  Result<void> reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes);
+
+  void take(const Message& message, const Now& now);
+  void delivered(std::uint64_t outbox_id) { delivered_.push_back(outbox_id); }
+
+  // Lets time pass to `now` and commits the turn. After an error: is_stuck().
+  Result<Turn> finish_turn(const Now& now);
+  bool is_stuck() const { return is_stuck_; }
+
+  // All that was published last, for one broker: its retained topics may be gone.
+  std::vector<publish::Publication> republish(std::string_view broker, const Now& now) const;
+
+  // Writes a checkpoint if it is time, or if `force`; deletes what has been kept long enough, a
+  // little each call. Call between turns.
+  Result<void> maintain(const Now& now, bool force);
+
+  // What could not be delivered before the last end.
+  Result<std::vector<std::pair<std::uint64_t, port::Notification>>> undelivered() const;
+
+  // How long there is nothing to do.
+  std::optional<Duration> next_deadline(const Now& now) const;
+
+  engine::Engine& engine() { return *engine_; }
+  const engine::Engine& engine() const { return *engine_; }
+  const history::History& history() const { return *history_; }
+  query::Query query() const { return query::Query(*engine_, *history_); }
+  std::optional<Time> last_commit() const { return last_commit_; }
+
+ private:
+  Core() = default;
+
+  Result<void> restore(Clock& clock);
+  Result<void> restore_as(const std::shared_ptr<const engine::Plan>& plan,
+                          const history::History::Checkpoint& checkpoint);
+  Result<void> replay();
+  Result<void> write_checkpoint();
+  void keep(const Effects& effects);
+
+  std::unique_ptr<history::History> history_;
+  std::shared_ptr<const engine::Plan> plan_;
+  std::string rules_bytes_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<engine::Intake> intake_;
+
+  // The open turn.
+  std::vector<Sample> samples_;
+  std::vector<engine::NewSeries> created_;
+  std::size_t observed_ = 0;
+  Effects effects_;
+  std::vector<std::uint64_t> delivered_;
+  std::string row_;
+  std::vector<port::Notification> notifications_;
+  std::vector<std::string> outbox_;
+  bool is_stuck_ = false;
+
+  std::optional<Time> last_commit_;
+  std::uint64_t journal_bytes_ = 0;
+  Duration checkpoint_at_{0};
+  Duration expire_at_{0};
+};
+
+}  // namespace rollup::app

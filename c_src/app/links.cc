@@ -1,0 +1,141 @@
+#include "app/links.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+namespace rollup::app {
+
+namespace {
+
+void write_log(mqtt::LogLevel level, const std::string& text) {
+  switch (level) {
+    case mqtt::LogLevel::debug:
+      spdlog::debug("{}", text);
+      return;
+    case mqtt::LogLevel::info:
+      spdlog::info("{}", text);
+      return;
+    case mqtt::LogLevel::warning:
+      spdlog::warn("{}", text);
+      return;
+    case mqtt::LogLevel::error:
+      spdlog::error("{}", text);
+      return;
+  }
+}
+
+port::BrokerState to_port_state(mqtt::LinkState state) {
+  switch (state) {
+    case mqtt::LinkState::connected:
+      return port::BrokerState::connected;
+    case mqtt::LinkState::connecting:
+      return port::BrokerState::connecting;
+    case mqtt::LinkState::down:
+      return port::BrokerState::down;
+  }
+  return port::BrokerState::down;
+}
+
+std::vector<mqtt::Subscription> subscriptions_of(const engine::Plan& plan, std::uint32_t broker) {
+  std::vector<mqtt::Subscription> subscriptions;
+  for (std::uint32_t stream = 0; stream < plan.streams.size(); ++stream) {
+    if (plan.streams[stream].broker == broker) {
+      subscriptions.push_back(
+          {stream, plan.streams[stream].filter, plan.streams[stream].config.qos});
+    }
+  }
+  return subscriptions;
+}
+
+}  // namespace
+
+void Links::configure(const std::vector<Broker>& brokers, const engine::Plan& plan) {
+  std::vector<Entry> before = std::exchange(entries_, {});
+  for (std::uint32_t index = 0; index < brokers.size(); ++index) {
+    std::vector<mqtt::Subscription> subscriptions = subscriptions_of(plan, index);
+    const auto same = std::find_if(before.begin(), before.end(), [&](const Entry& entry) {
+      return entry.client != nullptr && entry.index == index && entry.broker == brokers[index];
+    });
+    if (same != before.end()) {
+      same->client->update_filters(std::move(subscriptions));
+      entries_.push_back(std::move(*same));
+    } else {
+      entries_.push_back({brokers[index], index, nullptr, mqtt::LinkState::connecting, Time{}});
+    }
+  }
+  // The old ones go before new ones come with the same client id.
+  before.clear();
+  for (Entry& entry : entries_) {
+    if (entry.client == nullptr) {
+      mqtt::Options options;
+      options.broker = entry.broker;
+      options.broker_index = entry.index;
+      options.payload_max = plan.config.limits.payload;
+      entry.client = std::make_unique<mqtt::Client>(std::move(options), inbox_,
+                                                    subscriptions_of(plan, entry.index), write_log);
+    }
+  }
+}
+
+void Links::publish(publish::Publication publication) {
+  for (Entry& entry : entries_) {
+    if (entry.broker.name == publication.broker) {
+      entry.client->publish({.topic = std::move(publication.topic),
+                             .payload = std::move(publication.payload),
+                             .qos = publication.qos,
+                             .retain = publication.retain,
+                             .expiry_s = publication.expiry_s,
+                             .content_type = std::move(publication.content_type)});
+      return;
+    }
+  }
+}
+
+std::vector<std::string> Links::newly_connected() {
+  std::vector<std::string> names;
+  for (Entry& entry : entries_) {
+    const mqtt::Status status = entry.client->status();
+    if (status.state == mqtt::LinkState::connected &&
+        (entry.seen != status.state || entry.seen_since != status.since)) {
+      names.push_back(entry.broker.name);
+    }
+    entry.seen = status.state;
+    entry.seen_since = status.since;
+  }
+  return names;
+}
+
+std::vector<port::BrokerStatus> Links::status() const {
+  std::vector<port::BrokerStatus> all;
+  for (const Entry& entry : entries_) {
+    const mqtt::Status status = entry.client->status();
+    port::BrokerStatus& one = all.emplace_back();
+    one.name = entry.broker.name;
+    one.state = to_port_state(status.state);
+    one.since = status.since;
+    one.published = status.published;
+    one.queued = status.queued;
+    one.last_error = status.last_error;
+  }
+  return all;
+}
+
+std::vector<std::string> Links::names() const {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries_) {
+    names.push_back(entry.broker.name);
+  }
+  return names;
+}
+
+void Links::stop() {
+  std::vector<std::jthread> farewells;
+  for (Entry& entry : entries_) {
+    farewells.emplace_back([&entry] { entry.client->stop(); });
+  }
+}
+
+}  // namespace rollup::app

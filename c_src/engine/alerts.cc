@@ -1,0 +1,371 @@
+#include "engine/alerts.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "engine/outputs.h"
+
+namespace rollup::engine {
+
+namespace {
+
+using expression::Function;
+using expression::Outcome;
+using expression::Reading;
+using expression::Truth;
+
+const std::string* captured(const SeriesInfo& info, std::string_view name) {
+  for (const auto& [key, value] : info.captures) {
+    if (key == name) {
+      return &value;
+    }
+  }
+  return nullptr;
+}
+
+bool matches(const AlertPlan& plan, const SeriesInfo& info) {
+  if (plan.match_topic && !plan.match_topic->matches(info.key.topic)) {
+    return false;
+  }
+  for (const auto& [name, value] : plan.config.match) {
+    if (name == "topic") {
+      continue;
+    }
+    const std::string* level = captured(info, name);
+    if (level == nullptr || *level != value) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// What two series must have in common to be read together.
+std::string join_key(const SeriesInfo& info, const std::vector<std::string>& names) {
+  std::string key;
+  for (const std::string& name : names) {
+    const std::string* level = captured(info, name);
+    key += level == nullptr ? std::string() : *level;
+    key += '\0';
+  }
+  return key;
+}
+
+void add_reader(State& state, SeriesId id, std::uint32_t instance) {
+  std::vector<std::uint32_t>& readers = state.entries[id].instances;
+  if (std::find(readers.begin(), readers.end(), instance) == readers.end()) {
+    readers.push_back(instance);
+  }
+}
+
+// SEMANTICS 5: the one series of that stream with the same captured names; none or several is
+// unknown.
+void resolve(State& state, std::uint32_t instance, SeriesId& slot,
+             const std::vector<SeriesId>& candidates) {
+  slot = candidates.size() == 1 ? candidates.front() : kNoSeries;
+  if (slot != kNoSeries) {
+    add_reader(state, slot, instance);
+  }
+}
+
+void attach_references(State& state, std::uint32_t index,
+                       const std::vector<AlertReference>& references,
+                       std::vector<ReferenceIndex>& indexes, std::vector<SeriesId>& slots) {
+  const Instance& instance = state.instances[index];
+  slots.assign(references.size(), kNoSeries);
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    if (references[i].is_own) {
+      slots[i] = instance.series;
+      add_reader(state, instance.series, index);
+      continue;
+    }
+    const std::string key = join_key(state.infos[instance.series], references[i].shared_names);
+    indexes[i].instances[key].push_back(index);
+    resolve(state, index, slots[i], indexes[i].series[key]);
+  }
+}
+
+void add_instance(State& state, AlertIndex alert, SeriesId id) {
+  AlertRuntime& runtime = state.alerts[alert];
+  if (runtime.instance_count >= state.plan->config.limits.alerts_per_rule) {
+    return;
+  }
+  ++runtime.instance_count;
+  const auto index = static_cast<std::uint32_t>(state.instances.size());
+  Instance& instance = state.instances.emplace_back();
+  instance.alert = alert;
+  instance.series = id;
+  const AlertPlan& plan = state.plan->alerts[alert];
+  attach_references(state, index, plan.raise_references, runtime.raise,
+                    state.instances[index].raise_series);
+  attach_references(state, index, plan.clear_references, runtime.clear,
+                    state.instances[index].clear_series);
+}
+
+void offer(State& state, SeriesId id, const std::vector<AlertReference>& references,
+           std::vector<ReferenceIndex>& indexes, std::vector<SeriesId> Instance::*slots) {
+  const SeriesEntry& entry = state.entries[id];
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    if (references[i].is_own || references[i].stream != entry.stream) {
+      continue;
+    }
+    const std::string key = join_key(state.infos[id], references[i].shared_names);
+    std::vector<SeriesId>& candidates = indexes[i].series[key];
+    candidates.push_back(id);
+    for (const std::uint32_t instance : indexes[i].instances[key]) {
+      resolve(state, instance, (state.instances[instance].*slots)[i], candidates);
+    }
+  }
+}
+
+Reading read_window(const Series& series, const expression::Reference& reference, const Now& now,
+                    Duration resolution) {
+  const Time end = std::max(now.wall, series.last_time() + Duration{1});
+  const Time start = floor_to(now.wall - reference.over, resolution);
+  const Aggregate known = series.window(start, end, resolution, now.wall).aggregate;
+  const auto value = [&](AggregateKind kind) -> Reading { return {value_of(known, kind), 0}; };
+  if (reference.function == Function::count) {
+    return value(AggregateKind::count);
+  }
+  if (reference.function == Function::sum) {
+    return value(AggregateKind::sum);
+  }
+  // SEMANTICS 2.4: less than half of it known is not known.
+  if (covered(known, now.wall - std::max(start, series.began())) < 0.5 &&
+      now.wall > series.began()) {
+    return {};
+  }
+  switch (reference.function) {
+    case Function::avg:
+      return value(AggregateKind::avg);
+    case Function::mean:
+      return value(AggregateKind::mean);
+    case Function::min:
+      return value(AggregateKind::min);
+    case Function::max:
+      return value(AggregateKind::max);
+    case Function::first:
+      return value(AggregateKind::first);
+    case Function::last:
+      return value(AggregateKind::last);
+    case Function::stddev:
+      return value(AggregateKind::stddev);
+    case Function::delta:
+      return known.count == 0 ? Reading{} : Reading{known.last - known.first, 0};
+    default:
+      return {};
+  }
+}
+
+// What is read, and when it will change by the passing of time alone.
+struct Readings {
+  std::vector<Reading> values;
+  Duration next = kNever;  // uptime
+
+  void look_again_at(Time wall, const Now& now) {
+    if (wall > now.wall) {
+      next = std::min(next, now.uptime + (wall - now.wall));
+    }
+  }
+};
+
+void read(const State& state, const std::vector<AlertReference>& references,
+          const std::vector<SeriesId>& series, const Now& now, Readings& readings) {
+  readings.values.assign(references.size(), Reading{});
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    if (series[i] == kNoSeries) {
+      continue;
+    }
+    const SeriesEntry& entry = state.entries[series[i]];
+    const Series& numbers = entry.numbers;
+    if (!numbers.has_sample()) {
+      continue;  // a retained copy alone is no knowledge (SEMANTICS 1.7)
+    }
+    const expression::Reference& reference = references[i].reference;
+    if (reference.function == Function::age) {
+      const Duration age = std::max(Duration{0}, now.wall - numbers.last_time());
+      readings.values[i] = {static_cast<double>(age.count()) / 1000, 1};
+      continue;
+    }
+    readings.look_again_at(*numbers.held_until(), now);
+    if (reference.function == Function::value) {
+      readings.values[i] = {numbers.held_at(std::max(now.wall, numbers.last_time()), true), 0};
+      continue;
+    }
+    const Duration resolution = state.streams[entry.stream].timing.resolution;
+    readings.values[i] = read_window(numbers, reference, now, resolution);
+    // Until the window has slid past all that is known, each boundary may change it.
+    if (now.wall < *numbers.held_until() + reference.over + resolution) {
+      readings.look_again_at(floor_to(now.wall, resolution) + resolution, now);
+    }
+  }
+}
+
+Outcome judge(State& state, const expression::Condition& condition,
+              const std::vector<AlertReference>& references, const std::vector<SeriesId>& series,
+              const Now& now, Duration& next, Effects& effects) {
+  for (const SeriesId id : series) {
+    if (id != kNoSeries) {
+      correct(state, id, now, effects);
+    }
+  }
+  Readings readings;
+  read(state, references, series, now, readings);
+  const Outcome outcome = condition.evaluate(readings.values);
+  next = std::min(next, readings.next);
+  if (outcome.next_change) {
+    next = std::min(next, now.uptime + std::max(*outcome.next_change, Duration{1}));
+  }
+  return outcome;
+}
+
+// A version 8 UUID: clients take a UUID as the sign of a well-made id. Unique by the time and by
+// the number of the alarm on this history file.
+std::string make_id(Time wall, std::uint64_t number, SeriesId series) {
+  const auto ms = static_cast<unsigned long long>(to_ms(wall)) & 0xffff'ffff'ffffULL;
+  char text[40];
+  std::snprintf(text, sizeof text, "%08llx-%04llx-8%03llx-8%03x-%012llx", ms >> 16, ms & 0xffff,
+                static_cast<unsigned long long>(number >> 48 & 0xfff), series & 0xfffU,
+                static_cast<unsigned long long>(number & 0xffff'ffff'ffffULL));
+  return text;
+}
+
+void publish(const State& state, const Instance& instance, const Now& now, Effects& effects) {
+  effects.push_back(effect::PublishAlert{describe(state, instance, now)});
+}
+
+void begin_alarm(State& state, Instance& instance, const Now& now, Effects& effects) {
+  instance.phase = AlertPhase::alarm;
+  instance.began = now.wall;
+  instance.id = make_id(now.wall, ++state.alarm_count, instance.series);
+  instance.raise = {};
+  instance.clear = {};
+  publish(state, instance, now, effects);
+  effects.push_back(effect::Notify{describe(state, instance, now), instance.began});
+}
+
+void end_alarm(State& state, Instance& instance, const Now& now, Effects& effects) {
+  instance.phase = AlertPhase::ok;
+  instance.since = now.wall;
+  instance.clear = {};
+  publish(state, instance, now, effects);
+  effects.push_back(effect::Notify{describe(state, instance, now), instance.began});
+  instance.id.clear();
+}
+
+bool is_due(const HoldTimer& timer, Duration needed, const Now& now) {
+  const std::optional<Duration> deadline = timer.deadline(needed);
+  return deadline && *deadline <= now.uptime;
+}
+
+// One step of the state machine; false when nothing more happens now.
+bool step(State& state, Instance& instance, Truth raise, Truth clear, const Now& now,
+          Effects& effects) {
+  const Alert& config = state.plan->alerts[instance.alert].config;
+  switch (instance.phase) {
+    case AlertPhase::ok:
+      if (raise != Truth::yes) {
+        return false;
+      }
+      instance.phase = AlertPhase::pending;
+      instance.since = now.wall;
+      instance.raise = {};
+      instance.raise.update(Truth::yes, now.uptime);
+      if (config.raise_for.count() > 0) {
+        publish(state, instance, now, effects);
+      }
+      return true;
+    case AlertPhase::pending:
+      instance.raise.update(raise, now.uptime);
+      if (raise == Truth::no) {
+        instance.phase = AlertPhase::ok;
+        instance.since = now.wall;
+        publish(state, instance, now, effects);
+      } else if (is_due(instance.raise, config.raise_for, now)) {
+        begin_alarm(state, instance, now, effects);
+        return true;
+      }
+      return false;
+    case AlertPhase::alarm:
+      // A rule whose two conditions are both true stays raised.
+      instance.clear.update(raise == Truth::yes ? Truth::no : clear, now.uptime);
+      if (is_due(instance.clear, config.clear_for, now)) {
+        end_alarm(state, instance, now, effects);
+      }
+      return false;
+  }
+  return false;
+}
+
+Truth negate(Truth truth) {
+  return truth == Truth::unknown ? truth : truth == Truth::yes ? Truth::no : Truth::yes;
+}
+
+}  // namespace
+
+void attach_alerts(State& state, SeriesId id) {
+  const StreamPlan& stream = *state.streams[state.entries[id].stream].plan;
+  for (const AlertIndex alert : stream.readers) {
+    const AlertPlan& plan = state.plan->alerts[alert];
+    AlertRuntime& runtime = state.alerts[alert];
+    offer(state, id, plan.raise_references, runtime.raise, &Instance::raise_series);
+    offer(state, id, plan.clear_references, runtime.clear, &Instance::clear_series);
+  }
+  for (const AlertIndex alert : stream.alerts) {
+    if (matches(state.plan->alerts[alert], state.infos[id])) {
+      add_instance(state, alert, id);
+    }
+  }
+}
+
+void evaluate_readers(State& state, SeriesId id, const Now& now, Effects& effects) {
+  for (const std::uint32_t instance : state.entries[id].instances) {
+    evaluate(state, instance, now, effects);
+  }
+}
+
+void evaluate(State& state, std::uint32_t index, const Now& now, Effects& effects) {
+  Instance& instance = state.instances[index];
+  const AlertPlan& plan = state.plan->alerts[instance.alert];
+  Duration next = kNever;
+  const Truth raise =
+      judge(state, plan.raise, plan.raise_references, instance.raise_series, now, next, effects)
+          .truth;
+  const Truth clear = plan.has_clear ? judge(state, plan.clear, plan.clear_references,
+                                             instance.clear_series, now, next, effects)
+                                           .truth
+                                     : negate(raise);
+  while (step(state, instance, raise, clear, now, effects)) {
+  }
+  const auto deadline =
+      instance.phase == AlertPhase::pending ? instance.raise.deadline(plan.config.raise_for)
+      : instance.phase == AlertPhase::alarm ? instance.clear.deadline(plan.config.clear_for)
+                                            : std::nullopt;
+  if (deadline) {
+    next = std::min(next, *deadline);
+  }
+  state.timers.set(instance.due, next, Timers::Kind::alert, index);
+}
+
+AlertState describe(const State& state, const Instance& instance, const Now& now) {
+  const Series& series = state.entries[instance.series].numbers;
+  AlertState described;
+  described.alert = instance.alert;
+  described.series = instance.series;
+  described.phase = instance.phase;
+  described.since = instance.since;
+  if (series.has_sample()) {
+    described.value = series.held_at(std::max(now.wall, series.last_time()), true);
+  }
+  described.id = instance.id;
+  return described;
+}
+
+void republish_alerts(const State& state, const Now& now, Effects& effects) {
+  for (const Instance& instance : state.instances) {
+    if (instance.since) {
+      publish(state, instance, now, effects);
+    }
+  }
+}
+
+}  // namespace rollup::engine

@@ -1,0 +1,381 @@
+#include "engine/checkpoint.h"
+
+#include <algorithm>
+#include <map>
+
+#include <rollup/state/v1/state.pb.h>
+
+#include "engine/registry.h"
+
+namespace rollup::engine {
+
+namespace pb = rollup::state::v1;
+
+namespace {
+
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kSeriesPerPart = 500;
+
+void save_aggregate(const Aggregate& from, pb::Aggregate& to) {
+  to.set_integral(from.integral);
+  to.set_sum(from.sum);
+  to.set_m2(from.m2);
+  to.set_min(from.min);
+  to.set_max(from.max);
+  to.set_first(from.first);
+  to.set_last(from.last);
+  to.set_known_ms(from.known.count());
+  to.set_first_ms(to_ms(from.first_time));
+  to.set_last_ms(to_ms(from.last_time));
+  to.set_count(from.count);
+}
+
+Aggregate load_aggregate(const pb::Aggregate& from) {
+  Aggregate to;
+  to.integral = from.integral();
+  to.sum = from.sum();
+  to.m2 = from.m2();
+  to.min = from.min();
+  to.max = from.max();
+  to.first = from.first();
+  to.last = from.last();
+  to.known = Duration{from.known_ms()};
+  to.first_time = time_from_ms(from.first_ms());
+  to.last_time = time_from_ms(from.last_ms());
+  to.count = from.count();
+  return to;
+}
+
+void save_bucket(const Bucket& from, pb::Bucket& to) {
+  to.set_start_ms(to_ms(from.start));
+  to.set_end_ms(to_ms(from.end));
+  to.set_rev(from.rev);
+  save_aggregate(from.aggregate, *to.mutable_aggregate());
+}
+
+Bucket load_bucket(const pb::Bucket& from) {
+  return {time_from_ms(from.start_ms()), time_from_ms(from.end_ms()), from.rev(),
+          load_aggregate(from.aggregate())};
+}
+
+void save_timer(const HoldTimer& from, pb::Timer& to) {
+  to.set_elapsed_ms(from.elapsed.count());
+  if (from.running_from) {
+    to.set_running_from_uptime_ms(from.running_from->count());
+  }
+}
+
+HoldTimer load_timer(const pb::Timer& from) {
+  HoldTimer to;
+  to.elapsed = Duration{from.elapsed_ms()};
+  if (from.has_running_from_uptime_ms()) {
+    to.running_from = Duration{from.running_from_uptime_ms()};
+  }
+  return to;
+}
+
+// What makes a rule the same rule: an instance of a changed one begins anew.
+std::string definition_of(const Alert& alert) {
+  std::string text = alert.stream + '\n' + alert.raise + '\n' + alert.clear + '\n' +
+                     std::to_string(alert.raise_for.count()) + '\n' +
+                     std::to_string(alert.clear_for.count());
+  for (const auto& [name, value] : alert.match) {
+    text += '\n' + name + '=' + value;
+  }
+  return text;
+}
+
+}  // namespace
+
+// Knows the private parts of Series.
+class SeriesCodec {
+ public:
+  static void save(const Series& from, Duration resolution, pb::Series& to) {
+    to.set_count(from.count_);
+    to.set_decimals(static_cast<std::uint32_t>(from.decimals_));
+    if (from.retained_) {
+      to.set_retained_value(*from.retained_);
+    }
+    to.set_sealed_until_ms(to_ms(from.sealed_until_));
+    to.set_resolution_ms(resolution.count());
+    if (from.count_ == 0) {
+      return;
+    }
+    to.set_began_ms(to_ms(from.began_));
+    to.set_last_ms(to_ms(from.last_.time));
+    to.set_last_value(from.last_.value);
+    to.set_integrated_ms(to_ms(from.integrated_));
+    for (std::size_t i = 0; i < from.intervals_.size(); ++i) {
+      to.add_intervals_ms(from.intervals_.kept()[i]);
+    }
+    to.set_interval_next(from.intervals_.added());
+    for (const Point& sample : from.samples_) {
+      to.add_sample_ms(to_ms(sample.time));
+      to.add_sample_value(sample.value);
+    }
+    for (const Bucket& bucket : from.buckets_) {
+      save_bucket(bucket, *to.add_buckets());
+    }
+    for (const Ring& ring : from.rings_) {
+      pb::Ring& saved = *to.add_rings();
+      saved.set_slot_ms(ring.slot().count());
+      ring.visit(time_from_ms(0), Time::max() - ring.slot(), [&](Time start, const Slot& slot) {
+        save_bucket({start, start + ring.slot(), slot.corrections, slot.aggregate},
+                    *saved.add_slots());
+      });
+    }
+    if (!from.hour_.aggregate.empty()) {
+      save_bucket(from.hour_, *to.mutable_hour());
+    }
+    if (!from.day_.aggregate.empty()) {
+      save_bucket(from.day_, *to.mutable_day());
+    }
+  }
+
+  static void load(const pb::Series& from, Series& to) {
+    const Timing& timing = *to.timing_;
+    to.count_ = from.count();
+    to.decimals_ = static_cast<int>(from.decimals());
+    for (int i = 0; i < to.decimals_; ++i) {
+      to.decimal_scale_ *= 10;
+    }
+    if (from.has_retained_value()) {
+      to.retained_ = from.retained_value();
+    }
+    to.sealed_until_ = std::max(to.sealed_until_,
+                                floor_to(time_from_ms(from.sealed_until_ms()), timing.resolution));
+    if (!from.has_last_ms()) {
+      return;
+    }
+    to.began_ = time_from_ms(from.began_ms());
+    to.last_ = {time_from_ms(from.last_ms()), from.last_value()};
+    to.integrated_ = time_from_ms(from.integrated_ms());
+    std::array<std::uint32_t, kIntervalsKept> kept{};
+    std::copy_n(from.intervals_ms().begin(),
+                std::min<int>(from.intervals_ms_size(), static_cast<int>(kept.size())),
+                kept.begin());
+    to.intervals_.restore(kept, from.interval_next());
+    const int samples = std::min(from.sample_ms_size(), from.sample_value_size());
+    for (int i = 0; i < samples; ++i) {
+      to.samples_.push_back({time_from_ms(from.sample_ms(i)), from.sample_value(i)});
+    }
+    if (Duration{from.resolution_ms()} == timing.resolution) {
+      for (const pb::Bucket& bucket : from.buckets()) {
+        to.buckets_.push_back(load_bucket(bucket));
+      }
+    } else if (!to.samples_.empty()) {
+      to.dirty_from_ = to.samples_.front().time;
+      to.settle();
+    }
+    for (const pb::Ring& saved : from.rings()) {
+      for (Ring& ring : to.rings_) {
+        if (ring.slot() != Duration{saved.slot_ms()}) {
+          continue;
+        }
+        for (const pb::Bucket& slot : saved.slots()) {
+          ring.add(time_from_ms(slot.start_ms()), load_aggregate(slot.aggregate()), slot.rev());
+        }
+      }
+    }
+    if (from.has_hour()) {
+      to.hour_ = load_bucket(from.hour());
+    }
+    if (from.has_day()) {
+      to.day_ = load_bucket(from.day());
+    }
+  }
+};
+
+namespace {
+
+void save_series(const State& state, SeriesId id, pb::Series& to) {
+  const SeriesEntry& entry = state.entries[id];
+  const SeriesKey& key = state.infos[id].key;
+  to.set_id(id);
+  to.set_stream(key.stream);
+  to.set_broker(key.broker);
+  to.set_topic(key.topic);
+  to.set_field(key.field);
+  if (!entry.is_live) {
+    return;
+  }
+  const StreamState& stream = state.streams[entry.stream];
+  SeriesCodec::save(entry.numbers, stream.timing.resolution, to);
+  for (std::size_t i = 0; i < entry.outputs.size(); ++i) {
+    const OutputState& sent = entry.outputs[i];
+    pb::Output& output = *to.add_outputs();
+    output.set_topic(stream.plan->outputs[i].config.topic);
+    if (sent.published_end) {
+      output.set_published_end_ms(to_ms(*sent.published_end));
+    }
+    output.set_rev(sent.rev);
+    if (sent.sent_value) {
+      output.set_sent_value(*sent.sent_value);
+    }
+    output.set_sent_at_uptime_ms(sent.sent_at.count());
+  }
+}
+
+void load_outputs(State& state, SeriesId id, const pb::Series& from, Duration uptime) {
+  SeriesEntry& entry = state.entries[id];
+  const std::vector<OutputPlan>& plans = state.streams[entry.stream].plan->outputs;
+  for (OutputIndex i = 0; i < plans.size(); ++i) {
+    for (const pb::Output& saved : from.outputs()) {
+      if (saved.topic() != plans[i].config.topic) {
+        continue;
+      }
+      OutputState& sent = entry.outputs[i];
+      if (saved.has_published_end_ms()) {
+        sent.published_end = time_from_ms(saved.published_end_ms());
+      }
+      sent.rev = saved.rev();
+      if (saved.has_sent_value()) {
+        sent.sent_value = saved.sent_value();
+        state.timers.set(sent.due, uptime, Timers::Kind::output, id, i);
+      }
+      sent.sent_at = Duration{saved.sent_at_uptime_ms()};
+    }
+  }
+}
+
+Result<void> load_series(State& state, const pb::Series& from, const Now& now) {
+  const SeriesKey key{from.stream(), from.broker(), from.topic(), from.field()};
+  const auto id = add_series(state, key, LimitRule::keep_number);
+  if (!id || *id != from.id()) {
+    return fail(ErrorCode::storage, "checkpoint", "the saved series are not in their order");
+  }
+  SeriesEntry& entry = state.entries[*id];
+  if (!entry.is_live) {
+    return {};
+  }
+  SeriesCodec::load(from, entry.numbers);
+  load_outputs(state, *id, from, now.uptime);
+  if (entry.numbers.has_sample()) {
+    activate(state, *id, now);
+  }
+  return {};
+}
+
+void load_alert(State& state, const pb::Alert& from, Duration uptime) {
+  if (from.series() >= state.entries.size()) {
+    return;
+  }
+  for (const std::uint32_t index : state.entries[from.series()].instances) {
+    Instance& instance = state.instances[index];
+    const Alert& config = state.plan->alerts[instance.alert].config;
+    if (instance.series != from.series() || config.name != from.name() ||
+        definition_of(config) != from.definition()) {
+      continue;
+    }
+    instance.phase = from.phase() == 2   ? AlertPhase::alarm
+                     : from.phase() == 1 ? AlertPhase::pending
+                                         : AlertPhase::ok;
+    if (from.has_since_ms()) {
+      instance.since = time_from_ms(from.since_ms());
+    }
+    instance.began = time_from_ms(from.began_ms());
+    instance.id = from.id();
+    instance.raise = load_timer(from.raise());
+    instance.clear = load_timer(from.clear());
+    state.timers.set(instance.due, uptime, Timers::Kind::alert, index);
+  }
+}
+
+void save_alert(const State& state, const Instance& instance, pb::Alert& to) {
+  const Alert& config = state.plan->alerts[instance.alert].config;
+  to.set_name(config.name);
+  to.set_series(instance.series);
+  to.set_definition(definition_of(config));
+  to.set_phase(static_cast<std::uint32_t>(instance.phase));
+  if (instance.since) {
+    to.set_since_ms(to_ms(*instance.since));
+  }
+  to.set_began_ms(to_ms(instance.began));
+  to.set_id(instance.id);
+  save_timer(instance.raise, *to.mutable_raise());
+  save_timer(instance.clear, *to.mutable_clear());
+}
+
+Result<void> load_part(State& state, const pb::Part& part, const Now& now) {
+  for (const pb::Stream& saved : part.streams()) {
+    for (StreamState& stream : state.streams) {
+      if (stream.plan != nullptr && stream.plan->config.name == saved.name()) {
+        const Duration resolution = stream.timing.resolution;
+        stream.closed_until = floor_to(time_from_ms(saved.closed_until_ms()), resolution);
+        stream.sealed_until = floor_to(time_from_ms(saved.sealed_until_ms()), resolution);
+      }
+    }
+  }
+  for (const pb::Series& saved : part.series()) {
+    if (Result<void> loaded = load_series(state, saved, now); !loaded) {
+      return loaded;
+    }
+  }
+  for (const pb::Alert& saved : part.alerts()) {
+    load_alert(state, saved, now.uptime);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::vector<std::string> save_state(const State& state) {
+  std::vector<std::string> parts;
+  pb::Part part;
+  pb::Header& header = *part.mutable_header();
+  header.set_version(kVersion);
+  header.set_uptime_ms(state.done.uptime.count());
+  header.set_wall_ms(to_ms(state.done.wall));
+  header.set_alarm_count(state.alarm_count);
+  header.set_series_count(static_cast<std::uint32_t>(state.entries.size()));
+  for (const StreamState& stream : state.streams) {
+    if (stream.plan != nullptr) {
+      pb::Stream& saved = *part.add_streams();
+      saved.set_name(stream.plan->config.name);
+      saved.set_closed_until_ms(to_ms(stream.closed_until));
+      saved.set_sealed_until_ms(to_ms(stream.sealed_until));
+    }
+  }
+  const auto finish = [&] {
+    parts.push_back(part.SerializeAsString());
+    part.Clear();
+  };
+  for (SeriesId id = 0; id < state.entries.size(); ++id) {
+    save_series(state, id, *part.add_series());
+    if (static_cast<std::size_t>(part.series_size()) >= kSeriesPerPart) {
+      finish();
+    }
+  }
+  for (const Instance& instance : state.instances) {
+    if (instance.since) {
+      save_alert(state, instance, *part.add_alerts());
+    }
+  }
+  finish();
+  return parts;
+}
+
+Result<void> restore_state(State& state, const std::vector<std::string>& parts) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    pb::Part part;
+    if (!part.ParseFromString(parts[i])) {
+      return fail(ErrorCode::storage, "checkpoint", "a part of it cannot be read");
+    }
+    if (i == 0) {
+      if (part.header().version() != kVersion) {
+        return fail(ErrorCode::unsupported, "checkpoint",
+                    "it has version " + std::to_string(part.header().version()) +
+                        ", this program knows " + std::to_string(kVersion));
+      }
+      state.done = {time_from_ms(part.header().wall_ms()), Duration{part.header().uptime_ms()}};
+      state.alarm_count = part.header().alarm_count();
+    }
+    if (Result<void> loaded = load_part(state, part, state.done); !loaded) {
+      return loaded;
+    }
+  }
+  find_next_boundary(state);
+  return {};
+}
+
+}  // namespace rollup::engine

@@ -1,0 +1,316 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "engine/alerts.h"
+#include "engine/checkpoint.h"
+#include "engine/outputs.h"
+#include "engine/registry.h"
+#include "engine/state.h"
+
+namespace rollup::engine {
+
+struct Engine::Impl {
+  State state;
+
+  // The events before and at `now`, each at its own time.
+  void run(const Now& now, Effects& effects);
+  void run_boundary(const Now& now, Effects& effects);
+  void run_timer(const Now& now, Effects& effects);
+  void correct_dirty(const Now& now, Effects& effects);
+  bool is_due(const Now& now) const {
+    return now.wall >= state.next_boundary || now.uptime >= state.timers.next();
+  }
+};
+
+namespace {
+
+// More boundaries than this are not stepped through one by one: the machine slept, or its clock was
+// set.
+constexpr std::int64_t kStepsMax = 2000;
+
+Timing timing_of(const StreamPlan& plan, const Zone& zone) {
+  Timing timing;
+  timing.resolution = plan.config.resolution;
+  // A bucket cannot be sealed before it was published.
+  timing.lateness = std::max(plan.config.lateness, kPublishDelay);
+  timing.hold = plan.config.hold;
+  timing.has_event_time = !plan.config.time.empty();
+  timing.zone = zone;
+  timing.rings = plan.rings;
+  for (std::size_t tier = 0; tier < timing.keeps.size(); ++tier) {
+    timing.keeps[tier] = plan.config.keep[tier] > Duration{0};
+  }
+  return timing;
+}
+
+// When a point on the wall clock was, in uptime; not before what was already worked with.
+Now at_wall(Time wall, const Now& now, const Now& done) {
+  return {wall, std::clamp(now.uptime - (now.wall - wall), std::min(done.uptime, now.uptime),
+                           now.uptime)};
+}
+
+Now at_uptime(Duration uptime, const Now& now, const Now& done) {
+  return {std::clamp(now.wall - (now.uptime - uptime), std::min(done.wall, now.wall), now.wall),
+          uptime};
+}
+
+}  // namespace
+
+Engine::Engine(std::shared_ptr<const Plan> plan) : impl_(std::make_unique<Impl>()) {
+  State& state = impl_->state;
+  state.plan = std::move(plan);
+  for (const StreamPlan& stream_plan : state.plan->streams) {
+    StreamState& stream = state.streams.emplace_back();
+    stream.plan = &stream_plan;
+    stream.timing = timing_of(stream_plan, state.plan->zone);
+    for (const OutputPlan& output : stream_plan.outputs) {
+      stream.has_change_outputs |= output.config.on == PublishOn::change;
+      stream.longest_window = std::max(stream.longest_window, output.config.window);
+    }
+  }
+  StreamState& none = state.streams.emplace_back();
+  none.timing.resolution = std::chrono::hours(1);
+  for (const AlertPlan& alert : state.plan->alerts) {
+    AlertRuntime& runtime = state.alerts.emplace_back();
+    runtime.raise.resize(alert.raise_references.size());
+    runtime.clear.resize(alert.clear_references.size());
+  }
+}
+
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+const Plan& Engine::plan() const { return *impl_->state.plan; }
+
+tl::expected<SeriesId, DropReason> Engine::add_series(const SeriesKey& key) {
+  return engine::add_series(impl_->state, key, LimitRule::enforce);
+}
+
+void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
+  State& state = impl_->state;
+  if (impl_->is_due(now)) {
+    impl_->run(now, effects);
+  }
+  SeriesEntry& entry = state.entries[sample.series];
+  StreamState& stream = state.streams[entry.stream];
+  if (!entry.is_live) {
+    return;
+  }
+  if (sample.retained) {
+    entry.numbers.observe_retained(sample.value);
+    count_accepted(entry.stream);
+    return;
+  }
+  if (sample.time > now.wall + kFutureMax) {
+    engine::count_dropped(stream.counters, DropReason::future,
+                          state.infos[sample.series].key.topic);
+    return;
+  }
+  if (!entry.is_active) {
+    activate(state, sample.series, now);
+    entry.numbers.seal_to(stream.sealed_until, sample.series, effects);
+  }
+  const Series::Taken taken = entry.numbers.observe(sample.time, sample.value);
+  if (taken == Series::Taken::too_late) {
+    engine::count_dropped(stream.counters, DropReason::too_late,
+                          state.infos[sample.series].key.topic);
+    return;
+  }
+  ++stream.counters.received;
+  ++stream.counters.accepted;
+  if (entry.numbers.needs_settle() && !entry.is_dirty) {
+    entry.is_dirty = true;
+    state.dirty.push_back(sample.series);
+  }
+  if (stream.has_change_outputs && taken == Series::Taken::newest) {
+    value_changed(state, sample.series, now, effects);
+  }
+  if (!entry.instances.empty()) {
+    evaluate_readers(state, sample.series, now, effects);
+  }
+}
+
+void Engine::advance(const Now& now, Effects& effects) {
+  impl_->run(now, effects);
+  impl_->correct_dirty(now, effects);
+}
+
+void Engine::Impl::correct_dirty(const Now& now, Effects& effects) {
+  for (const SeriesId id : state.dirty) {
+    state.entries[id].is_dirty = false;
+    correct(state, id, now, effects);
+  }
+  state.dirty.clear();
+}
+
+void Engine::Impl::run(const Now& now, Effects& effects) {
+  state.advancing_to = now.wall;
+  while (is_due(now)) {
+    const bool has_boundary = now.wall >= state.next_boundary;
+    const bool has_timer = now.uptime >= state.timers.next();
+    const Now boundary = at_wall(state.next_boundary, now, state.done);
+    if (has_boundary && (!has_timer || boundary.uptime <= state.timers.next())) {
+      state.done = boundary;
+      run_boundary(now, effects);
+    } else {
+      state.done = at_uptime(std::max(state.timers.next(), state.done.uptime), now, state.done);
+      run_timer(state.done, effects);
+    }
+  }
+  state.done = now;
+}
+
+void Engine::Impl::run_boundary(const Now& now, Effects& effects) {
+  const Now boundary = state.done;
+  for (StreamIndex index = 0; index + 1 < state.streams.size(); ++index) {
+    StreamState& stream = state.streams[index];
+    const Duration resolution = stream.timing.resolution;
+    // Each boundary in its turn, unless there are too many of them.
+    const auto step = [&](Time done, Duration delay) {
+      const Time newest = floor_to(now.wall - delay, resolution);
+      return (newest - done) / resolution > kStepsMax ? newest : done + resolution;
+    };
+    if (stream.active.empty()) {
+      continue;
+    }
+    if (stream.next_close() <= boundary.wall) {
+      close_stream(state, index, step(stream.closed_until, kPublishDelay), boundary, effects);
+    }
+    if (stream.next_seal() <= boundary.wall) {
+      seal_stream(state, index, step(stream.sealed_until, stream.timing.lateness), boundary,
+                  effects);
+    }
+  }
+  find_next_boundary(state);
+}
+
+void Engine::Impl::run_timer(const Now& now, Effects& effects) {
+  const Timers::Entry entry = state.timers.pop();
+  if (entry.kind == Timers::Kind::alert) {
+    if (state.timers.accept(state.instances[entry.owner].due, entry)) {
+      evaluate(state, entry.owner, now, effects);
+    }
+    return;
+  }
+  if (state.timers.accept(state.entries[entry.owner].outputs[entry.output].due, entry)) {
+    output_due(state, entry.owner, entry.output, now, effects);
+  }
+}
+
+Now Engine::last() const { return impl_->state.done; }
+
+std::optional<Duration> Engine::next_deadline(const Now& now) const {
+  const State& state = impl_->state;
+  if (!state.dirty.empty()) {
+    return Duration{0};
+  }
+  std::optional<Duration> wait;
+  if (state.next_boundary != Time::max()) {
+    wait = std::max(Duration{0}, state.next_boundary - now.wall);
+  }
+  if (state.timers.next() != kNever) {
+    const Duration until = std::max(Duration{0}, state.timers.next() - now.uptime);
+    wait = wait ? std::min(*wait, until) : until;
+  }
+  return wait;
+}
+
+void Engine::republish(const Now& now, Effects& effects) const {
+  republish_outputs(impl_->state, now, effects);
+  republish_alerts(impl_->state, now, effects);
+}
+
+std::vector<std::string> Engine::save() const { return save_state(impl_->state); }
+
+Result<void> Engine::restore(const std::vector<std::string>& parts) {
+  ROLLUP_CHECK(impl_->state.entries.empty());
+  auto plan = impl_->state.plan;
+  Result<void> restored = restore_state(impl_->state, parts);
+  if (!restored) {
+    *this = Engine(std::move(plan));
+  }
+  return restored;
+}
+
+std::size_t Engine::series_count() const { return impl_->state.entries.size(); }
+
+std::size_t Engine::series_count(StreamIndex stream) const {
+  return impl_->state.streams[stream].series_count;
+}
+
+bool Engine::is_live(SeriesId id) const { return impl_->state.entries[id].is_live; }
+
+const SeriesInfo& Engine::series(SeriesId id) const { return impl_->state.infos[id]; }
+
+Current Engine::current(SeriesId id, const Now& now) const {
+  const Series& numbers = impl_->state.entries[id].numbers;
+  Current current;
+  current.count = numbers.count();
+  current.decimals = numbers.decimals();
+  if (numbers.has_sample()) {
+    current.value = numbers.last_value();
+    current.time = numbers.last_time();
+    current.is_held = numbers.held_at(std::max(now.wall, numbers.last_time()), true).has_value();
+  } else {
+    current.value = numbers.retained();
+  }
+  return current;
+}
+
+std::vector<SeriesId> Engine::find(std::string_view name) const {
+  const auto found = impl_->state.by_name.find(std::string(name));
+  return found == impl_->state.by_name.end() ? std::vector<SeriesId>{} : found->second;
+}
+
+std::vector<Bucket> Engine::open_buckets(SeriesId id, Tier tier, Time from, Time to,
+                                         const Now& now) const {
+  const Series& numbers = impl_->state.entries[id].numbers;
+  return tier == Tier::hour || tier == Tier::day ? numbers.open_coarse(tier, from, to, now.wall)
+                                                 : numbers.open_fine(from, to, now.wall);
+}
+
+std::vector<Point> Engine::open_points(SeriesId id, Time from, Time to) const {
+  const Series& numbers = impl_->state.entries[id].numbers;
+  std::vector<Point> points;
+  for (const Point& point : numbers.samples()) {
+    if (point.time >= std::max(from, numbers.sealed_until()) && point.time < to) {
+      points.push_back(point);
+    }
+  }
+  return points;
+}
+
+std::vector<AlertState> Engine::alerts() const {
+  std::vector<AlertState> alerts;
+  for (const Instance& instance : impl_->state.instances) {
+    if (instance.phase != AlertPhase::ok) {
+      alerts.push_back(describe(impl_->state, instance, impl_->state.done));
+    }
+  }
+  return alerts;
+}
+
+std::size_t Engine::alert_count() const { return impl_->state.instances.size(); }
+
+void Engine::count_dropped(std::optional<StreamIndex> stream, DropReason reason,
+                           std::string_view topic) {
+  State& state = impl_->state;
+  engine::count_dropped(stream ? state.streams[*stream].counters : state.unrouted, reason, topic);
+}
+
+void Engine::count_accepted(StreamIndex stream) {
+  Counters& counters = impl_->state.streams[stream].counters;
+  ++counters.received;
+  ++counters.accepted;
+}
+
+const Counters& Engine::counters(StreamIndex stream) const {
+  return impl_->state.streams[stream].counters;
+}
+
+const Counters& Engine::unrouted() const { return impl_->state.unrouted; }
+
+}  // namespace rollup::engine

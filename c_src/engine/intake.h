@@ -1,0 +1,55 @@
+// From messages to samples: finds the streams that want a topic, decodes the payload, finds or
+// makes the series, and counts what is dropped. The hot path is one look-up by topic.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <tsl/robin_map.h>
+
+#include "decode/payload.h"
+#include "engine/engine.h"
+#include "model/message.h"
+#include "model/sample.h"
+
+namespace rollup::engine {
+
+// A series that a message brought into being, for the journal.
+struct NewSeries {
+  SeriesId id = 0;
+  SeriesKey key;
+};
+
+// Bound to one engine, whose series it adds. Not thread-safe.
+class Intake {
+ public:
+  explicit Intake(Engine& engine);
+
+  // Appends the message's samples, and the series that are new, which are already added. They are
+  // to be observed in this order.
+  void accept(const Message& message, std::vector<Sample>& samples,
+              std::vector<NewSeries>& created);
+
+ private:
+  struct Binding {
+    StreamIndex stream = 0;
+    std::vector<SeriesId> series;  // per field; kUnbound until its first value
+  };
+  using Bindings = std::vector<Binding>;
+
+  void accept(const Message& message, Bindings& bindings, std::vector<Sample>& samples,
+              std::vector<NewSeries>& created);
+  void accept(const Message& message, Binding& binding, std::vector<Sample>& samples,
+              std::vector<NewSeries>& created);
+  bool bind(const Message& message, Binding& binding, std::size_t field,
+            std::vector<NewSeries>& created);
+
+  Engine& engine_;
+  decode::PayloadDecoder decoder_;
+  // Per broker. Only topics that have a series: what is never a sample must not fill the memory.
+  std::vector<tsl::robin_map<std::string, Bindings>> topics_;
+  std::vector<decode::FieldResult> results_;
+  std::vector<StreamIndex> streams_;
+};
+
+}  // namespace rollup::engine

@@ -1,0 +1,260 @@
+#include "engine/outputs.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rollup::engine {
+
+namespace {
+
+// SEMANTICS 2.4: of what began before the series did, only the part since its first sample counts.
+Duration counted_span(const Series& series, Time start, Time end) {
+  return end - std::max(start, series.began());
+}
+
+std::vector<std::optional<double>> curve(const Series& series, const Sparkline& sparkline, Time end,
+                                         const Now& now) {
+  const Duration part = sparkline.span / sparkline.points;
+  const Time last = floor_to(end - Duration{1}, part);
+  std::vector<std::optional<double>> points(sparkline.points);
+  for (std::uint32_t i = 0; i < sparkline.points; ++i) {
+    const Time from = last - part * (sparkline.points - 1 - i);
+    const Time to = std::min(from + part, end);
+    if (to <= series.began()) {
+      continue;
+    }
+    const Aggregate known = series.window(from, to, part, now.wall).aggregate;
+    if (covered(known, counted_span(series, from, to)) >= 0.5) {
+      points[i] = value_of(known, AggregateKind::avg);
+    }
+  }
+  return points;
+}
+
+void send(SeriesId id, OutputIndex output, Summary summary, bool is_newest, Effects& effects) {
+  effects.push_back(effect::Publish{id, output, is_newest, std::move(summary)});
+}
+
+// Sends the window that ends at `end`, if there is anything known in it. True if it was sent.
+bool publish_window(State& state, SeriesId id, OutputIndex output, Time end, const Now& now,
+                    Effects& effects) {
+  SeriesEntry& entry = state.entries[id];
+  Summary summary = summarize(state, id, output, end, now);
+  if (summary.aggregate.empty()) {
+    return false;  // SEMANTICS 1.8
+  }
+  OutputState& sent = entry.outputs[output];
+  sent.rev = sent.published_end == end ? sent.rev + 1 : 1;
+  sent.published_end = end;
+  summary.rev = sent.rev;
+  send(id, output, std::move(summary), true, effects);
+  return true;
+}
+
+void correct_output(State& state, SeriesId id, OutputIndex output, const Series::Span& changed,
+                    const Now& now, Effects& effects) {
+  const StreamState& stream = state.streams[state.entries[id].stream];
+  const Output& config = stream.plan->outputs[output].config;
+  const Time newest_end = floor_to(stream.closed_until, config.every);
+  if (changed.start >= newest_end) {
+    return;  // no window that was sent has it
+  }
+  if (config.window == config.every) {
+    for (Time end = floor_to(changed.start, config.every) + config.every;
+         end < newest_end && end - config.every < changed.end; end += config.every) {
+      Summary summary = summarize(state, id, output, end, now);
+      const auto window = state.entries[id].numbers.window(
+          summary.start, end, stream.plan->outputs[output].slot, now.wall);
+      summary.rev = 1 + window.corrections;
+      send(id, output, std::move(summary), false, effects);
+    }
+  }
+  if (changed.end > newest_end - config.window) {
+    publish_window(state, id, output, newest_end, now, effects);
+  }
+}
+
+// Whether output windows may still show something of the series, or time still changes it.
+bool may_rest(const StreamState& stream, const Series& series) {
+  return series.is_quiet() && (!series.has_sample() ||
+                               *series.held_until() + stream.longest_window <= stream.closed_until);
+}
+
+void send_change(State& state, SeriesId id, OutputIndex output, const Now& now, Effects& effects) {
+  SeriesEntry& entry = state.entries[id];
+  const Output& config = state.streams[entry.stream].plan->outputs[output].config;
+  OutputState& sent = entry.outputs[output];
+  const Time end = std::max(now.wall, entry.numbers.last_time() + Duration{1});
+  sent.sent_value = entry.numbers.last_value();
+  sent.sent_at = now.uptime;
+  sent.published_end = end;
+  sent.rev = 1;
+  send(id, output, summarize(state, id, output, end, now), true, effects);
+  state.timers.set(sent.due, now.uptime + config.heartbeat, Timers::Kind::output, id, output);
+}
+
+bool has_changed(const OutputState& sent, const Output& config, double value) {
+  return !sent.sent_value || std::abs(value - *sent.sent_value) > config.deadband;
+}
+
+}  // namespace
+
+Summary summarize(const State& state, SeriesId id, OutputIndex output, Time end, const Now& now) {
+  const SeriesEntry& entry = state.entries[id];
+  const Series& series = entry.numbers;
+  const StreamState& stream = state.streams[entry.stream];
+  const OutputPlan& plan = stream.plan->outputs[output];
+
+  Summary summary;
+  summary.end = end;
+  summary.window = plan.config.window;
+  summary.start = floor_to(end - plan.config.window, plan.slot);
+  summary.aggregate = series.window(summary.start, end, plan.slot, now.wall).aggregate;
+  summary.value = series.held_at(end, false);
+  summary.covered = covered(summary.aggregate, counted_span(series, summary.start, end));
+  // A single bucket is known by any knowledge; only what was merged must be covered by half.
+  summary.is_known = plan.config.window == stream.timing.resolution || summary.covered >= 0.5;
+  summary.final = end <= stream.sealed_until;
+  if (plan.config.sparkline) {
+    summary.spark = curve(series, *plan.config.sparkline, end, now);
+  }
+  return summary;
+}
+
+void close_stream(State& state, StreamIndex index, Time end, const Now& now, Effects& effects) {
+  StreamState& stream = state.streams[index];
+  const Time before = stream.closed_until;
+  for (const SeriesId id : stream.active) {
+    correct(state, id, now, effects);
+  }
+  stream.closed_until = end;
+  for (const SeriesId id : stream.active) {
+    Series& series = state.entries[id].numbers;
+    series.hold_to(end);
+    series.publish_to(end);
+  }
+  for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
+    const Output& config = stream.plan->outputs[output].config;
+    const Time newest = floor_to(end, config.every);
+    // Of several boundaries that are due at once, the newest one tells it all.
+    const bool is_stale = newest + config.every + kPublishDelay <= state.advancing_to;
+    if (config.on != PublishOn::interval || newest <= before || is_stale) {
+      continue;
+    }
+    for (const SeriesId id : stream.active) {
+      publish_window(state, id, output, newest, now, effects);
+    }
+  }
+}
+
+void seal_stream(State& state, StreamIndex index, Time end, const Now& now, Effects& effects) {
+  StreamState& stream = state.streams[index];
+  const Time before = stream.sealed_until;
+  for (const SeriesId id : stream.active) {
+    correct(state, id, now, effects);
+  }
+  stream.sealed_until = end;
+  for (const SeriesId id : stream.active) {
+    state.entries[id].numbers.seal_to(end, id, effects);
+  }
+  for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
+    const Output& config = stream.plan->outputs[output].config;
+    if (config.on != PublishOn::close) {
+      continue;
+    }
+    // After a long sleep a ring has no more than its length; older windows have nothing to say.
+    const Time oldest = end - (config.every + config.window) * 64;
+    for (Time close = floor_to(std::max(before, oldest), config.every) + config.every; close <= end;
+         close += config.every) {
+      for (const SeriesId id : stream.active) {
+        publish_window(state, id, output, close, now, effects);
+      }
+    }
+  }
+  std::erase_if(stream.active, [&](SeriesId id) {
+    SeriesEntry& entry = state.entries[id];
+    entry.is_active = !may_rest(stream, entry.numbers);
+    return !entry.is_active;
+  });
+}
+
+void correct(State& state, SeriesId id, const Now& now, Effects& effects) {
+  SeriesEntry& entry = state.entries[id];
+  if (!entry.numbers.needs_settle()) {
+    return;
+  }
+  const std::optional<Series::Span> changed = entry.numbers.settle();
+  if (!changed || !entry.is_live) {
+    return;
+  }
+  const StreamState& stream = state.streams[entry.stream];
+  entry.numbers.publish_to(stream.closed_until);
+  for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
+    if (stream.plan->outputs[output].config.on == PublishOn::interval) {
+      correct_output(state, id, output, *changed, now, effects);
+    }
+  }
+}
+
+void value_changed(State& state, SeriesId id, const Now& now, Effects& effects) {
+  SeriesEntry& entry = state.entries[id];
+  const StreamState& stream = state.streams[entry.stream];
+  for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
+    const Output& config = stream.plan->outputs[output].config;
+    OutputState& sent = entry.outputs[output];
+    if (config.on != PublishOn::change) {
+      continue;
+    }
+    if (!has_changed(sent, config, entry.numbers.last_value())) {
+      if (sent.due.at == kNever) {  // it rested while the value was unknown
+        state.timers.set(sent.due, std::max(sent.sent_at + config.heartbeat, now.uptime),
+                         Timers::Kind::output, id, output);
+      }
+      continue;
+    }
+    if (!sent.sent_value || now.uptime >= sent.sent_at + config.min_interval) {
+      send_change(state, id, output, now, effects);
+    } else {
+      state.timers.set(sent.due, sent.sent_at + config.min_interval, Timers::Kind::output, id,
+                       output);
+    }
+  }
+}
+
+void output_due(State& state, SeriesId id, OutputIndex output, const Now& now, Effects& effects) {
+  SeriesEntry& entry = state.entries[id];
+  const Output& config = state.streams[entry.stream].plan->outputs[output].config;
+  OutputState& sent = entry.outputs[output];
+  const Duration heartbeat = sent.sent_at + config.heartbeat;
+  const bool is_held = entry.numbers.held_at(now.wall, true).has_value();
+  const bool is_changed = has_changed(sent, config, entry.numbers.last_value());
+  if (is_changed && now.uptime < sent.sent_at + config.min_interval) {
+    state.timers.set(sent.due, sent.sent_at + config.min_interval, Timers::Kind::output, id,
+                     output);
+  } else if (is_changed || (now.uptime >= heartbeat && is_held)) {
+    send_change(state, id, output, now, effects);
+  } else if (is_held) {
+    state.timers.set(sent.due, std::max(heartbeat, now.uptime + Duration{1}), Timers::Kind::output,
+                     id, output);
+  }
+}
+
+void republish_outputs(const State& state, const Now& now, Effects& effects) {
+  for (SeriesId id = 0; id < state.entries.size(); ++id) {
+    const SeriesEntry& entry = state.entries[id];
+    for (OutputIndex output = 0; output < entry.outputs.size(); ++output) {
+      const OutputState& sent = entry.outputs[output];
+      if (!sent.published_end) {
+        continue;
+      }
+      Summary summary = summarize(state, id, output, *sent.published_end, now);
+      if (summary.aggregate.empty()) {
+        continue;
+      }
+      summary.rev = sent.rev;
+      send(id, output, std::move(summary), true, effects);
+    }
+  }
+}
+
+}  // namespace rollup::engine

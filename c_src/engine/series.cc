@@ -1,0 +1,325 @@
+#include "engine/series.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+
+namespace rollup::engine {
+
+namespace {
+
+constexpr auto kByTime = [](const Point& point, Time time) { return point.time < time; };
+constexpr auto kByStart = [](const Bucket& bucket, Time time) { return bucket.start < time; };
+
+double power_of_ten(int exponent) {
+  double power = 1;
+  for (int i = 0; i < exponent; ++i) {
+    power *= 10;
+  }
+  return power;
+}
+
+}  // namespace
+
+Series::Series(const Timing& timing) : timing_(&timing) {
+  rings_.reserve(timing.rings.size());
+  for (const RingPlan& ring : timing.rings) {
+    rings_.emplace_back(ring.slot, ring.length);
+  }
+}
+
+Series::Taken Series::observe(Time time, double value) {
+  if (time < sealed_until_) {
+    return Taken::too_late;
+  }
+  note_decimals(value);
+  if (count_ == 0) {
+    began_ = time;
+    integrated_ = time;
+  } else if (time < integrated_ || (timing_->has_event_time && time == last_.time)) {
+    return insert(time, value);
+  } else {
+    if (!timing_->hold) {
+      intervals_.add(time - last_.time);
+    }
+    hold_to(time);
+  }
+  ++count_;
+  last_ = {time, value};
+  samples_.push_back(last_);
+  if (!needs_settle()) {
+    bucket_at(buckets_, timing_->resolution, time).aggregate.add_sample(time, value);
+  }
+  return Taken::newest;
+}
+
+Series::Taken Series::insert(Time time, double value) {
+  began_ = std::min(began_, time);
+  dirty_from_ = std::min(dirty_from_, time);
+  auto place = std::lower_bound(samples_.begin(), samples_.end(), time, kByTime);
+  if (timing_->has_event_time && place != samples_.end() && place->time == time) {
+    place->value = value;  // SEMANTICS 1.5: the later arrival replaces the earlier
+  } else {
+    place = std::upper_bound(place, samples_.end(), time,
+                             [](Time t, const Point& point) { return t < point.time; });
+    place = samples_.insert(place, {time, value});
+    ++count_;
+  }
+  if (std::next(place) != samples_.end()) {
+    return Taken::late;
+  }
+  if (!timing_->hold && time > last_.time) {
+    intervals_.add(time - last_.time);
+  }
+  last_ = *place;
+  return Taken::newest;
+}
+
+void Series::observe_retained(double value) {
+  note_decimals(value);
+  if (count_ == 0) {
+    retained_ = value;
+  }
+}
+
+void Series::hold_to(Time time) {
+  if (count_ == 0 || time <= integrated_) {
+    return;
+  }
+  if (!needs_settle()) {
+    add_held(buckets_, timing_->resolution, last_.value, integrated_,
+             std::min(time, last_.time + hold()));
+  }
+  integrated_ = time;
+}
+
+std::optional<Series::Span> Series::settle() {
+  if (!needs_settle()) {
+    return std::nullopt;
+  }
+  const Duration resolution = timing_->resolution;
+  const Duration hold = this->hold();
+  const Time from = std::max(floor_to(dirty_from_, resolution), sealed_until_);
+  dirty_from_ = kClean;
+
+  const auto first = std::lower_bound(buckets_.begin(), buckets_.end(), from, kByStart);
+  const std::vector<Bucket> old(first, buckets_.end());
+  buckets_.erase(first, buckets_.end());
+
+  auto sample = std::lower_bound(samples_.begin(), samples_.end(), from, kByTime);
+  Point held{from, 0};
+  Time held_until = from;  // nothing is held into `from` unless a sample stands before it
+  if (sample != samples_.begin()) {
+    held = *std::prev(sample);
+    held_until = held.time + hold;
+  }
+  Time done = from;
+  for (; sample != samples_.end(); ++sample) {
+    add_held(buckets_, resolution, held.value, done, std::min(sample->time, held_until));
+    bucket_at(buckets_, resolution, sample->time).aggregate.add_sample(sample->time, sample->value);
+    held = *sample;
+    held_until = held.time + hold;
+    done = held.time;
+  }
+  add_held(buckets_, resolution, held.value, done, std::min(integrated_, held_until));
+
+  std::optional<Span> changed;
+  auto was = old.begin();
+  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), from, kByStart);
+       bucket != buckets_.end(); ++bucket) {
+    while (was != old.end() && was->start < bucket->start) {
+      ++was;
+    }
+    if (was != old.end() && was->start == bucket->start) {
+      bucket->rev = was->rev;
+      if (bucket->aggregate == was->aggregate) {
+        continue;
+      }
+      if (bucket->rev > 0) {
+        ++bucket->rev;
+      }
+    }
+    if (!changed) {
+      changed = Span{bucket->start, bucket->end};
+    }
+    changed->end = bucket->end;
+  }
+  return changed;
+}
+
+void Series::publish_to(Time end) {
+  for (auto bucket = buckets_.rbegin(); bucket != buckets_.rend(); ++bucket) {
+    if (bucket->end <= end && bucket->rev == 0) {
+      bucket->rev = 1;
+    }
+  }
+}
+
+void Series::seal_to(Time end, SeriesId id, Effects& effects) {
+  if (end <= sealed_until_) {
+    return;
+  }
+  hold_to(end);
+  settle();
+  auto bucket = buckets_.begin();
+  for (; bucket != buckets_.end() && bucket->end <= end; ++bucket) {
+    close_tiers(bucket->start, id, effects);
+    bucket->rev = std::max(bucket->rev, 1U);
+    for (Ring& ring : rings_) {
+      ring.add(bucket->start, bucket->aggregate, bucket->rev - 1);
+    }
+    merge_into_tier(hour_, Tier::hour, *bucket);
+    merge_into_tier(day_, Tier::day, *bucket);
+    if (timing_->keeps[static_cast<std::size_t>(Tier::fine)]) {
+      effects.push_back(effect::SealBucket{id, Tier::fine, *bucket});
+    }
+  }
+  buckets_.erase(buckets_.begin(), bucket);
+  close_tiers(end, id, effects);
+
+  const auto first_open = std::lower_bound(samples_.begin(), samples_.end(), end, kByTime);
+  if (timing_->keeps[static_cast<std::size_t>(Tier::raw)]) {
+    const auto first_new = std::lower_bound(samples_.begin(), first_open, sealed_until_, kByTime);
+    if (first_new != first_open) {
+      effects.push_back(effect::SealPoints{id, std::vector<Point>(first_new, first_open)});
+    }
+  }
+  if (first_open != samples_.begin()) {
+    samples_.erase(samples_.begin(), std::prev(first_open));
+  }
+  sealed_until_ = end;
+}
+
+void Series::merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucket) {
+  if (tier_bucket.aggregate.empty()) {
+    const auto [start, end] = tier_bounds(tier, bucket.start);
+    tier_bucket = Bucket{start, end, 1, {}};
+  }
+  tier_bucket.aggregate.merge(bucket.aggregate);
+}
+
+void Series::close_tiers(Time end, SeriesId id, Effects& effects) {
+  for (const auto& [tier, bucket] : {std::pair{Tier::hour, &hour_}, std::pair{Tier::day, &day_}}) {
+    if (bucket->aggregate.empty() || bucket->end > end) {
+      continue;
+    }
+    if (timing_->keeps[static_cast<std::size_t>(tier)]) {
+      effects.push_back(effect::SealBucket{id, tier, *bucket});
+    }
+    *bucket = Bucket{};
+  }
+}
+
+std::pair<Time, Time> Series::tier_bounds(Tier tier, Time time) const {
+  if (tier == Tier::day) {
+    return {timing_->zone.day_start(time), timing_->zone.day_end(time)};
+  }
+  const Time start = floor_to(time, std::chrono::hours(1));
+  return {start, start + std::chrono::hours(1)};
+}
+
+Series::Window Series::window(Time start, Time end, Duration slot, Time now) const {
+  Window window;
+  for (const Ring& ring : rings_) {
+    if (ring.slot() == slot) {
+      window.corrections = ring.merge_into(window.aggregate, start, end);
+    }
+  }
+  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), start, kByStart);
+       bucket != buckets_.end() && bucket->start < end; ++bucket) {
+    window.aggregate.merge(bucket->aggregate);
+    window.corrections += bucket->rev > 1 ? bucket->rev - 1 : 0;
+  }
+  if (count_ > 0) {
+    const Time from = std::max(integrated_, start);
+    const Time to = std::min({end, now, last_.time + hold()});
+    window.aggregate.add_held(last_.value, to - from);
+  }
+  return window;
+}
+
+std::vector<Bucket> Series::open_fine(Time from, Time to, Time now) const {
+  const Duration resolution = timing_->resolution;
+  std::vector<Bucket> open = buckets_;
+  if (count_ > 0) {
+    const Time until = std::min({to, now, last_.time + hold()});
+    add_held(open, resolution, last_.value, std::max(integrated_, sealed_until_), until);
+  }
+  std::erase_if(open, [&](const Bucket& b) { return b.end <= from || b.start >= to; });
+  return open;
+}
+
+std::vector<Bucket> Series::open_coarse(Tier tier, Time from, Time to, Time now) const {
+  std::vector<Bucket> coarse;
+  const Bucket& sealed = tier == Tier::hour ? hour_ : day_;
+  if (!sealed.aggregate.empty()) {
+    coarse.push_back(sealed);
+  }
+  for (const Bucket& fine : open_fine(Time::min(), to, now)) {
+    if (coarse.empty() || fine.start >= coarse.back().end) {
+      const auto [start, end] = tier_bounds(tier, fine.start);
+      coarse.push_back(Bucket{start, end, 0, {}});
+    }
+    coarse.back().aggregate.merge(fine.aggregate);
+  }
+  std::erase_if(coarse, [&](const Bucket& b) { return b.end <= from || b.start >= to; });
+  return coarse;
+}
+
+std::optional<double> Series::held_at(Time time, bool inclusive) const {
+  const Point* held = nullptr;
+  if (count_ > 0 && (last_.time < time || (inclusive && last_.time == time))) {
+    held = &last_;
+  } else {
+    auto after = inclusive ? std::upper_bound(samples_.begin(), samples_.end(), time,
+                                              [](Time t, const Point& p) { return t < p.time; })
+                           : std::lower_bound(samples_.begin(), samples_.end(), time, kByTime);
+    if (after != samples_.begin()) {
+      held = &*std::prev(after);
+    }
+  }
+  if (held == nullptr || (time - held->time >= hold() && held->time != time)) {
+    return std::nullopt;
+  }
+  return held->value;
+}
+
+std::optional<Time> Series::held_until() const {
+  return count_ == 0 ? std::nullopt : std::optional(last_.time + hold());
+}
+
+bool Series::is_quiet() const {
+  return buckets_.empty() && !needs_settle() && hour_.aggregate.empty() && day_.aggregate.empty() &&
+         (count_ == 0 || last_.time + hold() <= integrated_);
+}
+
+Bucket& Series::bucket_at(std::vector<Bucket>& buckets, Duration resolution, Time time) {
+  if (buckets.empty() || time >= buckets.back().end) {
+    const Time start = floor_to(time, resolution);
+    buckets.push_back(Bucket{start, start + resolution, 0, {}});
+  }
+  return buckets.back();
+}
+
+void Series::add_held(std::vector<Bucket>& buckets, Duration resolution, double value, Time from,
+                      Time to) {
+  while (from < to) {
+    Bucket& bucket = bucket_at(buckets, resolution, from);
+    const Time end = std::min(to, bucket.end);
+    bucket.aggregate.add_held(value, end - from);
+    from = end;
+  }
+}
+
+void Series::note_decimals(double value) {
+  const double scaled = value * decimal_scale_;
+  // Within rounding of a whole number: the decimals known so far can write it.
+  if (std::abs(scaled - std::nearbyint(scaled)) <= 1e-9 * std::max(1.0, std::abs(scaled))) {
+    return;
+  }
+  decimals_ = decimals_of(value, decimals_);
+  decimal_scale_ = power_of_ten(decimals_);
+}
+
+}  // namespace rollup::engine

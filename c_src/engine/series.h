@@ -1,0 +1,148 @@
+// The numbers of one series: recent samples, unsealed buckets, and what sealed buckets were merged
+// into. A gauge (SEMANTICS 2).
+//
+//   in order     the sample extends the newest bucket; nothing else is touched
+//   out of order the sample goes to its place; settle() then makes the buckets from there on anew
+//                from the samples, once for any number of late samples
+//
+// Invariants
+// 1. samples_ ascend in time: all of the unsealed buckets, and the newest one before them, whose
+//    value may still be held into them.
+// 2. The held value is accounted for up to integrated_ and not beyond; integrated_ is at least the
+//    newest sample's time.
+// 3. buckets_ ascend, do not overlap, begin at or after sealed_until_ and have knowledge.
+// 4. What was sealed is in hour_, day_ and the rings, and never changes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "base/zone.h"
+#include "engine/intervals.h"
+#include "engine/plan.h"
+#include "engine/ring.h"
+#include "model/aggregate.h"
+#include "model/bucket.h"
+#include "model/effects.h"
+#include "model/ids.h"
+
+namespace rollup::engine {
+
+// What a stream says about the time of its series; outlives them.
+struct Timing {
+  Duration resolution{};
+  Duration lateness{};
+  std::optional<Duration> hold;  // nothing: auto
+  bool has_event_time = false;
+  std::array<bool, kTierCount> keeps{};  // which tiers the history wants
+  Zone zone;
+  std::vector<RingPlan> rings;  // ascending slot
+};
+
+class Series {
+ public:
+  explicit Series(const Timing& timing);
+
+  enum class Taken { newest, late, too_late };
+
+  // A live sample. `newest`: it is the series' newest value now; `late`: it belongs before that,
+  // and the series needs settle().
+  Taken observe(Time time, double value);
+
+  // A retained copy at subscribe: the current value if there is none (SEMANTICS 1.7).
+  void observe_retained(double value);
+
+  // Accounts for the held value up to `time`, if that is later than what is accounted for.
+  void hold_to(Time time);
+
+  // Makes buckets that late samples touched anew. A bucket that was published already and changed
+  // gets the next rev. Returns the start of the earliest bucket that changed or was added, and the
+  // end of the latest; nothing if none did.
+  struct Span {
+    Time start;
+    Time end;
+  };
+  std::optional<Span> settle();
+
+  // Buckets that end at or before `end` count as published: rev 1.
+  void publish_to(Time end);
+
+  // Seals the buckets that end at or before `end`: into the rings and tiers, and out as effects.
+  void seal_to(Time end, SeriesId id, Effects& effects);
+
+  // -- reading; settle() first, where a late sample may be waiting --
+
+  // Everything known of [start, end): sealed and not, with the held value counted to
+  // min(end, now). `slot`: the ring to read; start and end are multiples of it, but an end in the
+  // unsealed part may be any time.
+  struct Window {
+    Aggregate aggregate;
+    std::uint32_t corrections = 0;
+  };
+  Window window(Time start, Time end, Duration slot, Time now) const;
+
+  std::vector<Bucket> open_fine(Time from, Time to, Time now) const;
+  // The unsealed hour and day buckets.
+  std::vector<Bucket> open_coarse(Tier tier, Time from, Time to, Time now) const;
+  std::span<const Point> samples() const { return samples_; }
+
+  // The value held at `time`: that of the newest sample before it (at it, if `inclusive`), if it
+  // still counts.
+  std::optional<double> held_at(Time time, bool inclusive) const;
+  // Until when the newest value counts, if there was a sample.
+  std::optional<Time> held_until() const;
+  Duration hold() const { return timing_->hold ? *timing_->hold : intervals_.hold(); }
+
+  bool has_sample() const { return count_ > 0; }
+  bool needs_settle() const { return dirty_from_ != kClean; }
+  // Nothing left that time could change: no unsealed bucket of any tier, no value still held.
+  bool is_quiet() const;
+  std::uint64_t count() const { return count_; }
+  int decimals() const { return decimals_; }
+  Time began() const { return began_; }
+  Time last_time() const { return last_.time; }
+  double last_value() const { return last_.value; }
+  const std::optional<double>& retained() const { return retained_; }
+  Time sealed_until() const { return sealed_until_; }
+
+ private:
+  friend class SeriesCodec;
+
+  // A time that no sample has.
+  static constexpr Time kClean = Time::max();
+
+  // The bucket of `time`, which is in or after the last one.
+  static Bucket& bucket_at(std::vector<Bucket>& buckets, Duration resolution, Time time);
+  // Adds `value` held over [from, to).
+  static void add_held(std::vector<Bucket>& buckets, Duration resolution, double value, Time from,
+                       Time to);
+  Taken insert(Time time, double value);
+  void merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucket);
+  void close_tiers(Time end, SeriesId id, Effects& effects);
+  std::pair<Time, Time> tier_bounds(Tier tier, Time time) const;
+  void note_decimals(double value);
+
+  const Timing* timing_;
+  Point last_{};
+  std::uint64_t count_ = 0;
+  Time integrated_{};
+  Time sealed_until_ = time_from_ms(0);
+  Time dirty_from_ = kClean;
+  double decimal_scale_ = 1;
+  int decimals_ = 0;
+  std::vector<Point> samples_;
+  std::vector<Bucket> buckets_;
+  Time began_{};
+  std::optional<double> retained_;
+  Intervals intervals_;
+  std::vector<Ring> rings_;
+  Bucket hour_;
+  Bucket day_;
+};
+
+}  // namespace rollup::engine

@@ -1,0 +1,119 @@
+// What the engine holds. Shared by the parts of the engine and seen by nobody else.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <tsl/robin_map.h>
+
+#include "engine/engine.h"
+#include "engine/hold_timer.h"
+#include "engine/plan.h"
+#include "engine/series.h"
+#include "engine/timers.h"
+
+namespace rollup::engine {
+
+// A bucket is published this long after its end (SEMANTICS 1.3).
+inline constexpr Duration kPublishDelay = std::chrono::seconds(2);
+// A sample may be this far ahead of now (SEMANTICS 1.4).
+inline constexpr Duration kFutureMax = std::chrono::seconds(60);
+inline constexpr SeriesId kNoSeries = 0xffff'ffff;
+
+// What was last sent on one output of one series.
+struct OutputState {
+  std::optional<Time> published_end;
+  std::uint32_t rev = 0;
+  std::optional<double> sent_value;  // on: change
+  Duration sent_at{0};               // uptime
+  Due due;
+};
+
+struct SeriesEntry {
+  explicit SeriesEntry(const Timing& timing) : numbers(timing) {}
+
+  Series numbers;
+  StreamIndex stream = 0;
+  bool is_live = true;
+  bool is_active = false;                // in StreamState::active
+  bool is_dirty = false;                 // in State::dirty
+  std::vector<std::uint32_t> instances;  // alert instances that read it
+  std::vector<OutputState> outputs;
+};
+
+struct StreamState {
+  const StreamPlan* plan = nullptr;
+  Timing timing;
+  bool has_change_outputs = false;
+  Duration longest_window{0};
+  std::uint32_t series_count = 0;
+  // Series whose numbers time can change, in the order of their activation.
+  std::vector<SeriesId> active;
+  // Boundaries up to which buckets were published and sealed.
+  Time closed_until = time_from_ms(0);
+  Time sealed_until = time_from_ms(0);
+  Counters counters;
+
+  Time next_close() const { return closed_until + timing.resolution + kPublishDelay; }
+  Time next_seal() const { return sealed_until + timing.resolution + timing.lateness; }
+};
+
+struct Instance {
+  AlertIndex alert = 0;
+  SeriesId series = 0;
+  AlertPhase phase = AlertPhase::ok;
+  std::optional<Time> since;
+  Time began;
+  std::string id;
+  HoldTimer raise;
+  HoldTimer clear;
+  Due due;
+  // Per reference of the condition; kNoSeries: none or several.
+  std::vector<SeriesId> raise_series;
+  std::vector<SeriesId> clear_series;
+};
+
+// Finds, for one reference of one rule, the series that agree with an instance in the names that
+// both streams capture.
+struct ReferenceIndex {
+  std::unordered_map<std::string, std::vector<SeriesId>> series;
+  std::unordered_map<std::string, std::vector<std::uint32_t>> instances;
+};
+
+struct AlertRuntime {
+  std::uint32_t instance_count = 0;
+  std::vector<ReferenceIndex> raise;  // as AlertPlan::raise_references
+  std::vector<ReferenceIndex> clear;
+};
+
+struct State {
+  std::shared_ptr<const Plan> plan;
+  std::deque<StreamState> streams;  // as Plan::streams; then one for series that have no stream now
+  std::vector<SeriesEntry> entries;
+  std::deque<SeriesInfo> infos;
+  std::unordered_map<std::string, SeriesId> by_key;
+  tsl::robin_map<std::string, std::vector<SeriesId>> by_name;
+  // Who publishes on a topic: broker, newline, topic.
+  std::unordered_map<std::string, SeriesId> topic_owner;
+  std::vector<SeriesId> dirty;
+  std::vector<Instance> instances;
+  std::vector<AlertRuntime> alerts;
+  Timers timers;
+  Counters unrouted;
+  std::uint64_t alarm_count = 0;
+  std::uint32_t live_count = 0;
+  // The latest of both clocks that was worked with.
+  Now done;
+  // The wall time that advance() was called with.
+  Time advancing_to = time_from_ms(0);
+  // When the next stream is due; Time::max() for never.
+  Time next_boundary = Time::max();
+};
+
+}  // namespace rollup::engine
