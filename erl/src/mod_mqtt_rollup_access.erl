@@ -1,0 +1,87 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc Who may ask, and who may see which series.
+%%
+%% A series is visible to those who could subscribe to its source topic at this virtual host's
+%% mod_mqtt; it is the concrete topic that is looked at, never a filter. For people whom mod_mqtt
+%% knows nothing about (of other hosts, or where it is not loaded) `access_admin' decides.
+-module(mod_mqtt_rollup_access).
+
+-export([subject/2, may_ask/1, is_admin/1, may_see/2, may_see_name/2, may_be_told/3]).
+
+-export_type([subject/0]).
+
+-opaque subject() :: #{
+    ask := boolean(),
+    admin := boolean(),
+    %% Whether a topic may be subscribed to; `unknown' where mod_mqtt cannot say.
+    topic := unknown | fun((binary()) -> boolean())
+}.
+
+%% @doc What is allowed to somebody, by the options of the virtual host.
+-spec subject(binary(), jid:jid()) -> subject().
+subject(VHost, Jid) ->
+    Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
+    Match = fun(Access) -> acl:match_rule(VHost, maps:get(Access, Options), Jid) =:= allow end,
+    Admin = Match(access_admin),
+    #{ask => Admin orelse Match(access), admin => Admin, topic => topic_check(VHost, Jid)}.
+
+-spec may_ask(subject()) -> boolean().
+may_ask(#{ask := Ask}) ->
+    Ask.
+
+-spec is_admin(subject()) -> boolean().
+is_admin(#{admin := Admin}) ->
+    Admin.
+
+%% @doc May a series with this source topic be shown?
+-spec may_see(subject(), Topic :: binary()) -> boolean().
+may_see(#{topic := unknown, admin := Admin}, _) ->
+    Admin;
+may_see(#{topic := Check}, Topic) ->
+    Check(Topic).
+
+%% @doc May it be known whether there is a series of this name? A name is a topic, `topic/field', or
+%% one of them behind `stream:'; which it is only the program knows, so all of them must be allowed.
+-spec may_see_name(subject(), Name :: binary()) -> boolean().
+may_see_name(Subject, Name) ->
+    lists:all(fun(Topic) -> may_see(Subject, Topic) end, possible_topics(Name)).
+
+%% @doc May an alert about this topic be sent to a recipient of the configuration? Strangers were
+%% chosen by whoever wrote it; people of this virtual host must be allowed to see the topic.
+-spec may_be_told(binary(), jid:jid(), Topic :: binary()) -> boolean().
+may_be_told(VHost, Jid, Topic) ->
+    case topic_check(VHost, Jid) of
+        unknown -> true;
+        Check -> Check(Topic)
+    end.
+
+-spec topic_check(binary(), jid:jid()) -> unknown | fun((binary()) -> boolean()).
+topic_check(VHost, Jid) ->
+    case jid:tolower(Jid) of
+        {User, VHost, _} = Usr when User =/= <<>> ->
+            case gen_mod:is_loaded(VHost, mod_mqtt) of
+                true -> fun(Topic) -> mod_mqtt:check_subscribe_access(Topic, Usr) =:= allow end;
+                false -> unknown
+            end;
+        _ ->
+            unknown
+    end.
+
+-spec possible_topics(binary()) -> [binary()].
+possible_topics(Name) ->
+    Plain = with_parent(Name),
+    case binary:split(Name, <<":">>) of
+        [_, Rest] -> Plain ++ with_parent(Rest);
+        [_] -> Plain
+    end.
+
+-spec with_parent(binary()) -> [binary()].
+with_parent(Name) ->
+    case binary:matches(Name, <<"/">>) of
+        [] ->
+            [Name];
+        Matches ->
+            {Last, _} = lists:last(Matches),
+            [Name, binary:part(Name, 0, Last)]
+    end.

@@ -1,0 +1,256 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc The API commands: `ejabberdctl mqtt_rollup_status' and so on, also over mod_http_api. They see
+%% every topic: who may call them is a matter of `api_permissions'.
+-module(mod_mqtt_rollup_commands).
+
+-export([commands/0]).
+%% Called by ejabberd_commands
+-export([status/1, series/2, history/5]).
+
+-include("ejabberd_commands.hrl").
+
+-define(BATCH, 1000).
+%% So that a slip of the pen does not collect gigabytes.
+-define(ROWS_MAX, 100000).
+
+-type fact() :: {Name :: binary(), Value :: binary()}.
+
+%% @doc The commands for registration.
+-spec commands() -> [ejabberd_commands()].
+commands() ->
+    [
+        #ejabberd_commands{
+            name = mqtt_rollup_status,
+            tags = [mqtt],
+            desc = "Show the counters of mod_mqtt_rollup",
+            longdesc =
+                "Every line is a name and a value. For each stream and broker the names begin with "
+                "'stream.NAME.' and 'broker.NAME.'.",
+            module = ?MODULE,
+            function = status,
+            args = [{host, binary}],
+            args_desc = ["Virtual host"],
+            args_example = [<<"example.org">>],
+            result = {status, {list, {fact, {tuple, [{name, string}, {value, string}]}}}},
+            result_desc = "Names and values",
+            result_example = [{<<"received">>, <<"1234">>}, {<<"accepted">>, <<"1230">>}]
+        },
+        #ejabberd_commands{
+            name = mqtt_rollup_series,
+            tags = [mqtt],
+            desc = "List the series of mod_mqtt_rollup with their last values",
+            longdesc = "The filter is a topic filter such as home/+/temperature; an empty one takes all.",
+            module = ?MODULE,
+            function = series,
+            args = [{host, binary}, {filter, binary}],
+            args_desc = ["Virtual host", "Topic filter, or empty"],
+            args_example = [<<"example.org">>, <<"home/#">>],
+            result =
+                {series,
+                    {list,
+                        {row,
+                            {tuple, [
+                                {name, string},
+                                {stream, string},
+                                {value, string},
+                                {unit, string},
+                                {age, string},
+                                {count, string}
+                            ]}}}},
+            result_desc = "Name, stream, last value, unit, its age in seconds, number of samples",
+            result_example = [
+                {<<"home/hall/temperature">>, <<"temperature">>, <<"21.5">>, <<"C">>, <<"12">>, <<"288">>}
+            ]
+        },
+        #ejabberd_commands{
+            name = mqtt_rollup_history,
+            tags = [mqtt],
+            desc = "Show the history of a series of mod_mqtt_rollup",
+            longdesc =
+                "Last and step are durations such as 24h and 5m; empty ones mean 24h and what gives about "
+                "60 rows. Aggregates is a list with commas of avg, mean, min, max, sum, count, first, last, "
+                "stddev; an empty one means avg,min,max. Unknown values are empty.",
+            module = ?MODULE,
+            function = history,
+            args = [
+                {host, binary}, {series, binary}, {last, binary}, {step, binary}, {aggregates, binary}
+            ],
+            args_desc = ["Virtual host", "Name of the series", "Duration", "Duration", "Names with commas"],
+            args_example = [<<"example.org">>, <<"home/hall/temperature">>, <<"24h">>, <<"1h">>, <<"avg,max">>],
+            result =
+                {history, {list, {row, {tuple, [{start, string}, {values, string}]}}}},
+            result_desc =
+                "Beginning of each interval in UTC, and the aggregates in the order asked for, with "
+                "semicolons between them",
+            result_example = [{<<"2026-04-04T12:00:00Z">>, <<"21.0;25.5">>}]
+        }
+    ].
+
+-spec status(binary()) -> [fact()].
+status(Host) ->
+    VHost = vhost(Host),
+    Link = link_facts(VHost),
+    Facts =
+        case mod_mqtt_rollup_query:ask(VHost, everything, status) of
+            {ok, Answer} ->
+                status_facts(Answer);
+            {error, {unavailable, _, _}} ->
+                %% Why it is not there is told by the facts about the link.
+                [];
+            {error, Failure} ->
+                fail(Failure)
+        end,
+    Link ++ Facts.
+
+-spec series(binary(), binary()) -> [tuple()].
+series(Host, Filter) ->
+    Rows = all_rows(
+        vhost(Host), {series, #{filter => Filter, 'after' => <<>>, max => ?BATCH}}, 0, []
+    ),
+    [
+        {
+            Name,
+            Stream,
+            mod_mqtt_rollup_text:number(Value),
+            Unit,
+            mod_mqtt_rollup_text:seconds(Age),
+            mod_mqtt_rollup_text:number(Count)
+        }
+     || #{
+            series := Name,
+            stream := Stream,
+            value := Value,
+            unit := Unit,
+            age_ms := Age,
+            count := Count
+        } <- Rows
+    ].
+
+-spec history(binary(), binary(), binary(), binary(), binary()) -> [{binary(), binary()}].
+history(Host, Series, Last, Step, AggregateNames) ->
+    Aggregates = aggregates(AggregateNames),
+    VHost = vhost(Host),
+    Question = #{
+        series => Series,
+        from_ms => null,
+        to_ms => null,
+        last_ms => duration("last", Last),
+        step_ms => duration("step", Step),
+        aggregates => Aggregates,
+        max => ?BATCH,
+        'after' => <<>>
+    },
+    [
+        {mod_mqtt_rollup_text:time(At), values(Aggregates, Values, Decimals)}
+     || {Decimals, {At, Values}} <- all_rows(VHost, {history, Question}, 0, [])
+    ].
+
+%%%===================================================================
+%%% Internal functions
+%%%===================================================================
+
+-spec vhost(binary()) -> binary().
+vhost(Host) ->
+    VHost = jid:nameprep(Host),
+    case is_binary(VHost) andalso gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
+        true -> VHost;
+        false -> throw({not_found, "mod_mqtt_rollup is not loaded at this host"})
+    end.
+
+-spec link_facts(binary()) -> [fact()].
+link_facts(VHost) ->
+    case mod_mqtt_rollup_port:info(VHost) of
+        {ok, #{phase := Phase, restarts := Restarts, late := Late, problem := Problem}} ->
+            [
+                {<<"program">>, atom_to_binary(Phase, utf8)},
+                {<<"program.restarts">>, integer_to_binary(Restarts)},
+                {<<"program.late_replies">>, integer_to_binary(Late)}
+            ] ++ [{<<"program.problem">>, Problem} || Problem =/= none];
+        {error, unavailable} ->
+            [{<<"program">>, <<"down">>}]
+    end.
+
+-spec status_facts(map()) -> [fact()].
+status_facts(Answer) ->
+    #{streams := Streams, brokers := Brokers, history := History} = Answer,
+    facts(<<>>, maps:without([streams, brokers, history], Answer)) ++
+        lists:append([facts(<<"stream.", Name/binary, ".">>, S) || #{name := Name} = S <- Streams]) ++
+        lists:append([facts(<<"broker.", Name/binary, ".">>, B) || #{name := Name} = B <- Brokers]) ++
+        facts(<<"history.">>, History).
+
+-spec facts(binary(), map()) -> [fact()].
+facts(Prefix, Map) ->
+    lists:append([fact(Prefix, Key, Value) || {Key, Value} <- lists:sort(maps:to_list(Map)), Key =/= name]).
+
+-spec fact(binary(), atom(), term()) -> [fact()].
+fact(Prefix, Key, Value) when is_map(Value) ->
+    facts(<<Prefix/binary, (atom_to_binary(Key, utf8))/binary, ".">>, Value);
+fact(Prefix, Key, Value) ->
+    [{<<Prefix/binary, (atom_to_binary(Key, utf8))/binary>>, show(Value)}].
+
+-spec show(term()) -> binary().
+show(null) -> <<>>;
+show(Value) when is_number(Value) -> mod_mqtt_rollup_text:number(Value);
+show(Value) when is_atom(Value) -> atom_to_binary(Value, utf8);
+show(Value) when is_binary(Value) -> Value.
+
+%% Goes through all pages. Rows of a history carry the decimals of their answer.
+-spec all_rows(binary(), mod_mqtt_rollup_adhoc:ask(), non_neg_integer(), [[term()]]) -> [term()].
+all_rows(_, _, Count, _) when Count > ?ROWS_MAX ->
+    throw({error, "There are too many rows"});
+all_rows(VHost, {Kind, Question} = Ask, Count, Pages) ->
+    case mod_mqtt_rollup_query:ask(VHost, everything, Ask) of
+        {ok, #{rows := Rows, next := Next} = Answer} ->
+            Page =
+                case Kind of
+                    series -> Rows;
+                    history -> [{maps:get(decimals, Answer), Row} || Row <- Rows]
+                end,
+            case Next of
+                <<>> -> lists:append(lists:reverse([Page | Pages]));
+                _ -> all_rows(VHost, {Kind, Question#{'after' := Next}}, Count + length(Rows), [Page | Pages])
+            end;
+        {error, Failure} ->
+            fail(Failure)
+    end.
+
+-spec values([atom()], [number() | null], non_neg_integer()) -> binary().
+values(Aggregates, Values, Decimals) ->
+    Texts = lists:zipwith(
+        fun
+            (count, Value) -> mod_mqtt_rollup_text:value(Value, 0);
+            (_, Value) -> mod_mqtt_rollup_text:value(Value, Decimals)
+        end,
+        Aggregates,
+        Values
+    ),
+    iolist_to_binary(lists:join($;, Texts)).
+
+-spec duration(string(), binary()) -> pos_integer() | null.
+duration(_, <<>>) ->
+    null;
+duration(Name, Text) ->
+    case mod_mqtt_rollup_duration:parse(Text) of
+        {ok, Ms} when Ms > 0 -> Ms;
+        _ -> throw({error, Name ++ ": expected a duration such as 90s, 5m, 24h or 7d"})
+    end.
+
+-spec aggregates(binary()) -> [atom(), ...].
+aggregates(<<>>) ->
+    [avg, min, max];
+aggregates(Text) ->
+    Known = [avg, mean, min, max, sum, count, first, last, stddev],
+    Names = [string:trim(Name) || Name <- binary:split(Text, <<",">>, [global])],
+    case [Found || Name <- Names, Found <- Known, atom_to_binary(Found, utf8) =:= Name] of
+        Found when length(Found) =:= length(Names), Found =/= [] -> Found;
+        _ -> throw({error, "aggregates: expected some of avg,mean,min,max,sum,count,first,last,stddev"})
+    end.
+
+-spec fail(mod_mqtt_rollup_query:failure()) -> no_return().
+fail({not_found, _, Message}) ->
+    throw({not_found, binary_to_list(Message)});
+fail({_, <<>>, Message}) ->
+    throw({error, binary_to_list(Message)});
+fail({_, Place, Message}) ->
+    throw({error, binary_to_list(<<Place/binary, ": ", Message/binary>>)}).

@@ -1,0 +1,30 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc Where ejabberd 23.01 and later versions differ.
+-module(mod_mqtt_rollup_compat).
+
+-export([register_commands/3, unregister_commands/3]).
+
+-include("ejabberd_commands.hrl").
+
+%% @doc Registers API commands once for all virtual hosts. Newer versions complain loudly about a
+%% command that is there already, so the first host does it.
+-spec register_commands(binary(), module(), [ejabberd_commands()]) -> ok.
+register_commands(VHost, Module, Commands) ->
+    case gen_mod:is_loaded_elsewhere(VHost, Module) of
+        true -> ok;
+        false -> ejabberd_commands:register_commands(Module, Commands)
+    end.
+
+%% @doc Takes them away with the last host. Old versions delete the very record that they stored,
+%% which names its definer; newer ones go by the command's name.
+-spec unregister_commands(binary(), module(), [ejabberd_commands()]) -> ok.
+unregister_commands(VHost, Module, Commands) ->
+    case gen_mod:is_loaded_elsewhere(VHost, Module) of
+        true ->
+            ok;
+        false ->
+            ejabberd_commands:unregister_commands(
+                [Command#ejabberd_commands{definer = Module} || Command <- Commands]
+            )
+    end.

@@ -1,0 +1,271 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc From the validated options of a virtual host to the configuration of the program
+%% (docs/PROTOCOL.md: Rules and Broker), with every default filled in. Only data_dir/2 and program/1
+%% ask the running system for anything.
+-module(mod_mqtt_rollup_config).
+
+-export([defaults/1, rules/1, brokers/2, data_dir/2, program/1, problems/1, format_problems/1]).
+
+-export_type([options/0, rules/0, broker/0, problem/0]).
+
+-type options() :: #{atom() => term()}.
+-type rules() :: #{atom() => term()}.
+-type broker() :: #{atom() => term()}.
+%% Place is the path of an option below the module, as in docs/PROTOCOL.md.
+-type problem() :: {Place :: binary(), Message :: unicode:chardata()}.
+
+-define(SECOND, 1000).
+-define(MINUTE, (60 * ?SECOND)).
+-define(HOUR, (60 * ?MINUTE)).
+-define(DAY, (24 * ?HOUR)).
+
+%% The broker of streams that name none.
+-define(OWN_BROKER, <<"ejabberd">>).
+
+%% @doc The defaults of the module's options, as gen_mod wants them.
+-spec defaults(binary()) -> [{atom(), term()}].
+defaults(VHost) ->
+    [
+        {host, <<"rollup.", VHost/binary>>},
+        {name, <<"Rollup">>},
+        {access, local},
+        {access_admin, configure},
+        {program, undefined},
+        {data_dir, undefined},
+        {timezone, <<>>},
+        {language, ejabberd_option:language(VHost)},
+        {durability, normal},
+        {limits, #{}},
+        {brokers, []},
+        {streams, []},
+        {alerts, []}
+    ].
+
+%% @doc What is to be computed.
+-spec rules(options()) -> rules().
+rules(Options) ->
+    #{
+        timezone => maps:get(timezone, Options),
+        language => maps:get(language, Options),
+        limits => limits(maps:get(limits, Options)),
+        streams => [{Name, stream(Stream)} || {Name, Stream} <- maps:get(streams, Options)],
+        alerts => [{Name, alert(Alert)} || {Name, Alert} <- maps:get(alerts, Options)]
+    }.
+
+%% @doc How the brokers are reached. Holds passwords: never log it.
+-spec brokers(binary(), options()) -> [broker()].
+brokers(VHost, Options) ->
+    [broker(VHost, Name, Broker) || {Name, Broker} <- maps:get(brokers, Options)].
+
+%% @doc Where the history of the virtual host lives.
+-spec data_dir(binary(), options()) -> file:filename_all().
+data_dir(VHost, #{data_dir := undefined}) ->
+    filename:join([mnesia:system_info(directory), "mqtt_rollup", VHost]);
+data_dir(_VHost, #{data_dir := Dir}) ->
+    Dir.
+
+%% @doc The path of the program: as configured, or beside the directory of this module's code.
+-spec program(options()) -> file:filename_all().
+program(#{program := undefined}) ->
+    Root = filename:dirname(filename:dirname(code:which(?MODULE))),
+    filename:join([Root, "priv", "bin", "mqtt_rollup"]);
+program(#{program := Path}) ->
+    Path.
+
+%% @doc Mistakes that concern several options and that need no program to be seen.
+-spec problems(options()) -> [problem()].
+problems(#{brokers := Brokers, streams := Streams} = Options) ->
+    Names = [Name || {Name, _} <- Brokers],
+    Uses = lists:append([broker_uses(Name, Stream) || {Name, Stream} <- Streams]),
+    [{Place, broker_missing(Broker, Names)} || {Place, Broker} <- Uses, not lists:member(Broker, Names)] ++
+        client_id_problems(brokers(<<>>, Options)).
+
+%% @doc One line for each problem, with the path that people know from ejabberd's messages.
+-spec format_problems([problem()]) -> unicode:chardata().
+format_problems(Problems) ->
+    lists:join($\n, [[path(Place), ": ", Message] || {Place, Message} <- Problems]).
+
+%%%===================================================================
+%%% Rules
+%%%===================================================================
+
+-spec limits(map()) -> map().
+limits(Given) ->
+    maps:merge(
+        maps:from_list([{Name, Default} || {Name, Default, _} <- mod_mqtt_rollup_options:limits()]),
+        Given
+    ).
+
+-spec stream(map()) -> map().
+stream(Given) ->
+    Resolution = maps:get(resolution, Given, ?MINUTE),
+    Broker = maps:get(broker, Given, ?OWN_BROKER),
+    Keep = #{raw => 2 * ?DAY, fine => 30 * ?DAY, hour => 5 * 365 * ?DAY, day => forever},
+    Publish = maps:get(publish, Given, [#{topic => <<"stats/{series}">>}]),
+    #{
+        topic => maps:get(topic, Given),
+        broker => Broker,
+        qos => maps:get(qos, Given, 1),
+        format => maps:get(format, Given, auto),
+        fields => fields(Given),
+        time => maps:get(time, Given, <<>>),
+        resolution_ms => Resolution,
+        hold_ms => maps:get(hold, Given, auto),
+        lateness_ms => maps:get(lateness, Given, 5 * ?MINUTE),
+        keep => maps:merge(Keep, maps:get(keep, Given, #{})),
+        publish => [output(Output, Resolution, Broker) || Output <- Publish]
+    }.
+
+%% The value of a field is the member of its name, unless it says otherwise; the only value of a
+%% stream is the whole payload.
+-spec fields(map()) -> [{binary(), map()}].
+fields(#{fields := Fields}) ->
+    [{Name, field(Field, <<"/", Name/binary>>)} || {Name, Field} <- Fields];
+fields(Stream) ->
+    [{<<>>, field(Stream, <<>>)}].
+
+-spec field(map(), binary()) -> map().
+field(Given, Pointer) ->
+    #{
+        value => maps:get(value, Given, Pointer),
+        unit => maps:get(unit, Given, <<>>),
+        title => maps:get(title, Given, <<>>),
+        scale => maps:get(scale, Given, 1),
+        offset => maps:get(offset, Given, 0),
+        valid => maps:get(valid, Given, none)
+    }.
+
+-spec output(map(), pos_integer(), binary()) -> map().
+output(Given, Resolution, Broker) ->
+    Window = maps:get(window, Given, ?HOUR),
+    #{
+        topic => maps:get(topic, Given),
+        format => maps:get(format, Given, json),
+        window_ms => Window,
+        every_ms => maps:get(every, Given, Resolution),
+        aggregate => maps:get(aggregate, Given, avg),
+        sparkline => sparkline(maps:get(sparkline, Given, none)),
+        on => maps:get(on, Given, interval),
+        deadband => maps:get(deadband, Given, 0),
+        min_interval_ms => maps:get(min_interval, Given, 0),
+        heartbeat_ms => maps:get(heartbeat, Given, ?HOUR),
+        retain => maps:get(retain, Given, true),
+        qos => maps:get(qos, Given, 1),
+        expiry_ms => maps:get(expiry, Given, 2 * Window),
+        broker => maps:get(broker, Given, Broker)
+    }.
+
+-spec sparkline(none | map()) -> none | {pos_integer(), pos_integer()}.
+sparkline(none) ->
+    none;
+sparkline(Given) ->
+    {maps:get(span, Given, 24 * ?HOUR), maps:get(points, Given, 24)}.
+
+-spec alert(map()) -> map().
+alert(Given) ->
+    #{
+        stream => maps:get(stream, Given),
+        match => lists:sort(maps:get(match, Given, [])),
+        raise => maps:get(raise, Given),
+        clear => maps:get(clear, Given, <<>>),
+        for_ms => maps:get(for, Given, 0),
+        clear_for_ms => maps:get(clear_for, Given, 0),
+        notify => maps:get(notify, Given, []),
+        message => maps:get(message, Given, <<>>),
+        topic => alert_topic(maps:get(topic, Given, <<"alerts/{alert}/{series}">>))
+    }.
+
+-spec alert_topic(binary()) -> binary().
+alert_topic(<<"none">>) -> <<>>;
+alert_topic(Topic) -> Topic.
+
+%%%===================================================================
+%%% Brokers
+%%%===================================================================
+
+-spec broker(binary(), binary(), map()) -> broker().
+broker(VHost, Name, Given) ->
+    Tls = broker_tls(maps:get(tls, Given, false)),
+    #{
+        name => Name,
+        host => maps:get(host, Given),
+        port => maps:get(port, Given, default_port(Tls)),
+        username => maps:get(username, Given, <<>>),
+        password => maps:get(password, Given, <<>>),
+        client_id => maps:get(client_id, Given, <<"mqtt_rollup-", VHost/binary>>),
+        keepalive_ms => maps:get(keepalive, Given, ?MINUTE),
+        protocol => maps:get(protocol, Given, 5),
+        session_expiry_ms => maps:get(session_expiry, Given, ?HOUR),
+        tls => Tls
+    }.
+
+-spec default_port(none | map()) -> inet:port_number().
+default_port(none) -> 1883;
+default_port(_) -> 8883.
+
+-spec broker_tls(boolean() | map()) -> none | map().
+broker_tls(false) ->
+    none;
+broker_tls(true) ->
+    broker_tls(#{});
+broker_tls(Given) ->
+    maps:merge(#{ca_file => <<>>, cert_file => <<>>, key_file => <<>>, verify => true}, Given).
+
+-spec broker_uses(binary(), map()) -> [{Place :: binary(), Broker :: binary()}].
+broker_uses(Name, Stream) ->
+    Place = <<"streams->", Name/binary>>,
+    Broker = maps:get(broker, Stream, ?OWN_BROKER),
+    Outputs = maps:get(publish, Stream, []),
+    Numbered = lists:zip(lists:seq(1, length(Outputs)), Outputs),
+    [{<<Place/binary, "->broker">>, Broker}] ++
+        [
+            {<<Place/binary, "->publish->", (integer_to_binary(N))/binary, "->broker">>, Other}
+         || {N, #{broker := Other}} <- Numbered, Other =/= Broker
+        ].
+
+-spec broker_missing(binary(), [binary()]) -> iolist().
+broker_missing(?OWN_BROKER, _) ->
+    [
+        "The broker 'ejabberd' needs a host and an account, add:\n"
+        "    brokers:\n"
+        "      ejabberd:\n"
+        "        host: localhost\n"
+        "        username: \"an account, such as rollup@example.org\"\n"
+        "        password: \"its password\""
+    ];
+broker_missing(Broker, []) ->
+    ["Unknown broker: ", Broker, ". There are no brokers"];
+broker_missing(Broker, Names) ->
+    [
+        "Unknown broker: ",
+        Broker,
+        ". Did you mean ",
+        misc:best_match(Broker, Names),
+        "? The brokers are: ",
+        lists:join(", ", lists:sort(Names))
+    ].
+
+%% Two links with one client id would throw each other out for ever.
+-spec client_id_problems([broker()]) -> [problem()].
+client_id_problems(Brokers) ->
+    Key = fun(#{host := Host, port := Port, client_id := Id}) -> {Host, Port, Id} end,
+    {_, Problems} = lists:foldl(
+        fun(#{name := Name} = Broker, {Seen, Found}) ->
+            case maps:find(Key(Broker), Seen) of
+                {ok, First} ->
+                    Place = <<"brokers->", Name/binary, "->client_id">>,
+                    Message = ["The broker '", First, "' has the same host, port and client_id"],
+                    {Seen, [{Place, Message} | Found]};
+                error ->
+                    {Seen#{Key(Broker) => Name}, Found}
+            end
+        end,
+        {#{}, []},
+        Brokers
+    ),
+    lists:reverse(Problems).
+
+-spec path(binary()) -> iolist().
+path(<<>>) -> ["modules->mod_mqtt_rollup"];
+path(Place) -> ["modules->mod_mqtt_rollup->", Place].

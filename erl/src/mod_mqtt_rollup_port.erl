@@ -1,0 +1,389 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc The owner of the port of one virtual host. It performs what mod_mqtt_rollup_port_core decides
+%% and outlives every end of the program, so that the supervisor never sees one.
+-module(mod_mqtt_rollup_port).
+
+-behaviour(gen_server).
+
+%% API
+-export([start_link/1, request/3, reload/2, info/1]).
+%% gen_server callbacks
+-export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-include("logger.hrl").
+
+%% How long the program may take to end after its input was closed.
+-define(EXIT_TIMEOUT, 5000).
+-define(RETRY_SEND, 50).
+-define(RETRY_GRANT, 250).
+
+-record(state, {
+    vhost :: binary(),
+    options :: mod_mqtt_rollup_config:options(),
+    core :: mod_mqtt_rollup_port_core:state(),
+    port = none :: none | port(),
+    os_pid :: undefined | non_neg_integer(),
+    %% The last program, while it may still hold the history.
+    leaving = none :: none | {OsPid :: non_neg_integer() | undefined, Deadline :: integer()},
+    %% Control frames that the full pipe did not take.
+    waiting = queue:new() :: queue:queue(binary()),
+    timers = #{} :: #{term() => reference()},
+    %% Who was refused an alert already, and has been logged.
+    refused = #{} :: #{{binary(), binary()} => true}
+}).
+
+-type state() :: #state{}.
+
+%%%===================================================================
+%%% API
+%%%===================================================================
+
+-spec start_link(binary()) -> {ok, pid()} | {error, term()} | ignore.
+start_link(VHost) ->
+    gen_server:start_link({local, name(VHost)}, ?MODULE, VHost, []).
+
+%% @doc Asks the program and waits for its answer, for no longer than the timeout and a bit.
+-spec request(binary(), Question :: term(), Timeout :: pos_integer()) ->
+    mod_mqtt_rollup_port_core:result().
+request(VHost, Question, Timeout) ->
+    try
+        gen_server:call(name(VHost), {request, Question, Timeout}, Timeout + 1000)
+    catch
+        exit:{timeout, _} ->
+            {error, {timeout, <<>>, <<"The program did not answer in time">>}};
+        exit:_ ->
+            {error, {unavailable, <<>>, <<"The program is not running">>}}
+    end.
+
+%% @doc Hands a new configuration over. What runs goes on if it is refused.
+-spec reload(binary(), mod_mqtt_rollup_config:options()) -> ok.
+reload(VHost, Options) ->
+    gen_server:cast(name(VHost), {reload, Options}).
+
+%% @doc The state of the link, for people.
+-spec info(binary()) -> {ok, map()} | {error, unavailable}.
+info(VHost) ->
+    try
+        {ok, gen_server:call(name(VHost), info)}
+    catch
+        exit:_ -> {error, unavailable}
+    end.
+
+%%%===================================================================
+%%% gen_server callbacks
+%%%===================================================================
+
+-spec init(binary()) -> {ok, state(), {continue, open}}.
+init(VHost) ->
+    process_flag(trap_exit, true),
+    Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
+    Core = mod_mqtt_rollup_port_core:new(VHost, config(VHost, Options)),
+    {ok, #state{vhost = VHost, options = Options, core = Core}, {continue, open}}.
+
+-spec handle_continue(open, state()) -> {noreply, state()}.
+handle_continue(open, State) ->
+    {noreply, step({timer, open}, State)}.
+
+-spec handle_call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
+handle_call({request, Question, Timeout}, From, State) ->
+    {noreply, step({request, From, Question, Timeout}, State)};
+handle_call(info, _From, #state{core = Core, os_pid = OsPid} = State) ->
+    {reply, (mod_mqtt_rollup_port_core:info(Core))#{os_pid => OsPid}, State};
+handle_call(Request, From, State) ->
+    ?WARNING_MSG("Unexpected call from ~p: ~p", [From, Request]),
+    {noreply, State}.
+
+-spec handle_cast(term(), state()) -> {noreply, state()}.
+handle_cast({reload, Options}, #state{vhost = VHost, options = Old} = State) ->
+    Config = config(VHost, Options),
+    %% These belong to a run of the program; the rest changes under way.
+    Event =
+        case fixed(VHost, Options) =:= fixed(VHost, Old) of
+            true -> {configure, Config};
+            false -> {restart, Config}
+        end,
+    {noreply, step(Event, State#state{options = Options})};
+handle_cast(Message, State) ->
+    ?WARNING_MSG("Unexpected cast: ~p", [Message]),
+    {noreply, State}.
+
+-spec handle_info(term(), state()) -> {noreply, state()}.
+handle_info({Port, {data, Bin}}, #state{port = Port} = State) ->
+    case mod_mqtt_rollup_wire:decode(Bin) of
+        {ok, Frame} -> {noreply, step({frame, Frame}, State)};
+        {error, Reason} -> {noreply, step({bad_frame, Reason}, State)}
+    end;
+handle_info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
+    {noreply, step({exited, Status}, gone(State))};
+handle_info({'EXIT', Port, _Reason}, #state{port = Port} = State) ->
+    {noreply, step({exited, unknown}, gone(State))};
+handle_info({Port, _}, State) when is_port(Port) ->
+    {noreply, State};
+handle_info({'EXIT', Port, _Reason}, State) when is_port(Port) ->
+    {noreply, State};
+handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
+    case Timers of
+        #{Name := Ref} -> {noreply, timer(Name, State#state{timers = maps:remove(Name, Timers)})};
+        _ -> {noreply, State}
+    end;
+handle_info(Message, State) ->
+    ?WARNING_MSG("Unexpected info: ~p", [Message]),
+    {noreply, State}.
+
+%% @doc Closes the port and waits for the program, so that its successor finds the history free.
+-spec terminate(term(), state()) -> ok.
+terminate(_Reason, State) ->
+    #state{vhost = VHost, leaving = Leaving} = step(stop, State),
+    case Leaving of
+        none -> ok;
+        {OsPid, Deadline} -> await_exit(VHost, OsPid, Deadline)
+    end.
+
+%%%===================================================================
+%%% Effects
+%%%===================================================================
+
+-spec step(mod_mqtt_rollup_port_core:event(), state()) -> state().
+step(Event, #state{core = Core} = State) ->
+    Clock = #{now => now_ms(), jitter => rand:uniform()},
+    {Core1, Effects} = mod_mqtt_rollup_port_core:handle(Event, Clock, Core),
+    lists:foldl(fun perform/2, State#state{core = Core1}, Effects).
+
+-spec perform(mod_mqtt_rollup_port_core:effect(), state()) -> state().
+perform(open, State) ->
+    open(State);
+perform(close, State) ->
+    close(State);
+perform({send, Kind, Term}, State) ->
+    send(Kind, Term, State);
+perform({grant, Credit}, State) ->
+    %% While ejabberd is starting, the modules that keep messages for people who are offline may not be
+    %% there yet.
+    case is_started() of
+        true -> send(control, {credit, Credit}, State);
+        false -> start_timer({grant, Credit}, ?RETRY_GRANT, State)
+    end;
+perform({reply, To, Result}, State) ->
+    gen_server:reply(To, Result),
+    State;
+perform({start_timer, Name, Ms}, State) ->
+    start_timer(Name, Ms, State);
+perform({cancel_timer, Name}, State) ->
+    cancel_timer(Name, State);
+perform({notify, OutboxId, Notification}, State) ->
+    step({notified, OutboxId}, notify(Notification, State));
+perform({log, Level, Text}, #state{vhost = VHost} = State) ->
+    log(Level, VHost, Text),
+    State.
+
+-spec timer(term(), state()) -> state().
+timer(send, State) ->
+    flush(State);
+timer({grant, _} = Grant, #state{port = Port} = State) when Port =/= none ->
+    perform(Grant, State);
+timer({grant, _}, State) ->
+    State;
+timer(Name, State) ->
+    step({timer, Name}, State).
+
+-spec open(state()) -> state().
+open(#state{vhost = VHost, options = Options, leaving = Leaving} = State) ->
+    case has_left(VHost, Leaving) of
+        true ->
+            Dir = mod_mqtt_rollup_config:data_dir(VHost, Options),
+            case make_dir(Dir) of
+                ok -> open(mod_mqtt_rollup_config:program(Options), Dir, State#state{leaving = none});
+                {error, Reason} -> step({open_failed, Reason}, State#state{leaving = none})
+            end;
+        false ->
+            start_timer(open, 100, State)
+    end.
+
+-spec open(file:filename_all(), file:filename_all(), state()) -> state().
+open(Program, Dir, State) ->
+    case mod_mqtt_rollup_program:open(Program, [{cd, Dir}]) of
+        {ok, Port, OsPid} -> step(opened, State#state{port = Port, os_pid = OsPid});
+        {error, Reason} -> step({open_failed, Reason}, State)
+    end.
+
+%% The program ends by itself when its input is closed. Nothing here waits for it: the next open does.
+-spec close(state()) -> state().
+close(#state{port = none} = State) ->
+    State;
+close(#state{port = Port, os_pid = OsPid} = State) ->
+    try
+        port_close(Port)
+    catch
+        error:badarg -> ok
+    end,
+    (gone(State))#state{leaving = {OsPid, now_ms() + ?EXIT_TIMEOUT}}.
+
+-spec gone(state()) -> state().
+gone(State) ->
+    cancel_timer(send, State#state{port = none, os_pid = undefined, waiting = queue:new()}).
+
+-spec has_left(binary(), none | {non_neg_integer() | undefined, integer()}) -> boolean().
+has_left(_, none) ->
+    true;
+has_left(VHost, {OsPid, Deadline}) ->
+    case mod_mqtt_rollup_program:is_alive(OsPid) of
+        false ->
+            true;
+        true ->
+            case now_ms() >= Deadline of
+                true -> kill(VHost, OsPid);
+                false -> ok
+            end,
+            false
+    end.
+
+-spec await_exit(binary(), non_neg_integer() | undefined, integer()) -> ok.
+await_exit(VHost, OsPid, Deadline) ->
+    case has_left(VHost, {OsPid, Deadline}) of
+        true ->
+            ok;
+        false ->
+            case now_ms() >= Deadline of
+                true ->
+                    ok;
+                false ->
+                    timer:sleep(20),
+                    await_exit(VHost, OsPid, Deadline)
+            end
+    end.
+
+-spec kill(binary(), non_neg_integer() | undefined) -> ok.
+kill(VHost, OsPid) ->
+    log(warning, VHost, "the program did not end within 5 s and is killed"),
+    mod_mqtt_rollup_program:kill(OsPid).
+
+%%%===================================================================
+%%% Sending without ever waiting
+%%%===================================================================
+
+-spec send(control | {request, mod_mqtt_rollup_wire:id()}, term(), state()) -> state().
+send(_, _, #state{port = none} = State) ->
+    State;
+send(Kind, Term, State) ->
+    case {mod_mqtt_rollup_wire:encode(Term), Kind} of
+        {{ok, Bin}, control} -> flush(State#state{waiting = queue:in(Bin, State#state.waiting)});
+        {{ok, Bin}, {request, Id}} -> send_request(Id, Bin, State);
+        {{error, too_large}, {request, Id}} -> step({unsent, Id}, State);
+        {{error, too_large}, control} -> step({bad_frame, "the configuration is too large"}, State)
+    end.
+
+-spec send_request(mod_mqtt_rollup_wire:id(), binary(), state()) -> state().
+send_request(Id, Bin, #state{waiting = Waiting} = State) ->
+    case queue:is_empty(Waiting) andalso command(Bin, State) of
+        true -> State;
+        false -> cancel_timer({request, Id}, step({unsent, Id}, State))
+    end.
+
+-spec flush(state()) -> state().
+flush(#state{waiting = Waiting} = State) ->
+    case queue:peek(Waiting) of
+        empty ->
+            State;
+        {value, Bin} ->
+            case command(Bin, State) of
+                true -> flush(State#state{waiting = queue:drop(Waiting)});
+                false -> start_timer(send, ?RETRY_SEND, State)
+            end
+    end.
+
+-spec command(binary(), state()) -> boolean().
+command(Bin, #state{port = Port}) ->
+    try
+        erlang:port_command(Port, Bin, [nosuspend])
+    catch
+        %% The port has just closed; its exit is in the mailbox.
+        error:badarg -> true
+    end.
+
+%%%===================================================================
+%%% Small things
+%%%===================================================================
+
+-spec notify(map(), state()) -> state().
+notify(Notification, #state{vhost = VHost, options = Options, refused = Refused} = State) ->
+    New = [
+        Key
+     || Key <- mod_mqtt_rollup_notify:deliver(VHost, Options, Notification),
+        not maps:is_key(Key, Refused)
+    ],
+    lists:foreach(
+        fun({Jid, Topic}) ->
+            log(warning, VHost, [
+                Jid, " gets no alerts about ", Topic, ": mod_mqtt would not let them subscribe to it"
+            ])
+        end,
+        New
+    ),
+    Known =
+        case map_size(Refused) < 1000 of
+            true -> Refused;
+            false -> #{}
+        end,
+    State#state{refused = maps:merge(Known, maps:from_list([{Key, true} || Key <- New]))}.
+
+-spec config(binary(), mod_mqtt_rollup_config:options()) -> mod_mqtt_rollup_port_core:config().
+config(VHost, Options) ->
+    #{
+        data_dir => unicode:characters_to_binary(mod_mqtt_rollup_config:data_dir(VHost, Options)),
+        durability => maps:get(durability, Options),
+        rules => mod_mqtt_rollup_config:rules(Options),
+        brokers => mod_mqtt_rollup_config:brokers(VHost, Options)
+    }.
+
+-spec fixed(binary(), mod_mqtt_rollup_config:options()) -> term().
+fixed(VHost, Options) ->
+    {
+        mod_mqtt_rollup_config:data_dir(VHost, Options),
+        mod_mqtt_rollup_config:program(Options),
+        maps:get(durability, Options)
+    }.
+
+-spec is_started() -> boolean().
+is_started() ->
+    lists:keymember(ejabberd, 1, application:which_applications(15000)).
+
+-spec make_dir(file:filename_all()) -> ok | {error, unicode:chardata()}.
+make_dir(Dir) ->
+    case filelib:ensure_dir(filename:join(Dir, "x")) of
+        ok ->
+            %% What devices say is nobody else's business.
+            _ = file:change_mode(Dir, 8#700),
+            ok;
+        {error, Reason} ->
+            {error, io_lib:format("cannot create the directory ~ts: ~ts", [Dir, file:format_error(Reason)])}
+    end.
+
+-spec start_timer(term(), non_neg_integer(), state()) -> state().
+start_timer(Name, Ms, State) ->
+    #state{timers = Timers} = State1 = cancel_timer(Name, State),
+    State1#state{timers = Timers#{Name => erlang:start_timer(Ms, self(), Name)}}.
+
+-spec cancel_timer(term(), state()) -> state().
+cancel_timer(Name, #state{timers = Timers} = State) ->
+    case maps:take(Name, Timers) of
+        {Ref, Rest} ->
+            _ = erlang:cancel_timer(Ref),
+            State#state{timers = Rest};
+        error ->
+            State
+    end.
+
+-spec log(debug | info | warning | error, binary(), unicode:chardata()) -> ok.
+log(debug, VHost, Text) -> ?DEBUG("mod_mqtt_rollup at ~ts: ~ts", [VHost, Text]);
+log(info, VHost, Text) -> ?INFO_MSG("mod_mqtt_rollup at ~ts: ~ts", [VHost, Text]);
+log(warning, VHost, Text) -> ?WARNING_MSG("mod_mqtt_rollup at ~ts: ~ts", [VHost, Text]);
+log(error, VHost, Text) -> ?ERROR_MSG("mod_mqtt_rollup at ~ts: ~ts", [VHost, Text]).
+
+-spec now_ms() -> integer().
+now_ms() ->
+    erlang:monotonic_time(millisecond).
+
+-spec name(binary()) -> atom().
+name(VHost) ->
+    gen_mod:get_module_proc(VHost, ?MODULE).

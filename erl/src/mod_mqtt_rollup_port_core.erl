@@ -1,0 +1,368 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc What the owner of the port decides: when to open it, what to say, whom to answer. Pure: an
+%% event and the time go in, the new state and a list of effects come out, to be performed in order.
+%%
+%%   down --open--> hello --hello--> configuring --configured ok--> running
+%%     ^              |                   |                            |
+%%     +--------------+----- exit, timeout, violation, refusal --------+   (backoff 1 s .. 60 s)
+%%
+%% A reload is taken by the running program as a whole or not at all; then what ran goes on.
+-module(mod_mqtt_rollup_port_core).
+
+-export([new/2, handle/3, info/1, exit_text/1]).
+
+-export_type([state/0, event/0, effect/0, clock/0, config/0, result/0]).
+
+-define(HELLO_TIMEOUT, 10000).
+%% The first configure opens the history and may have a long journal to read.
+-define(CONFIGURE_TIMEOUT, 120000).
+-define(BACKOFF_MIN, 1000).
+-define(BACKOFF_MAX, 60000).
+%% A run of this length wipes out the failures before it.
+-define(STABLE, 60000).
+-define(CREDIT, 64).
+-define(PENDING_MAX, 1000).
+
+-type phase() :: down | hello | configuring | running.
+-type config() :: #{data_dir := binary(), durability := normal | full, rules := map(), brokers := [map()]}.
+-type result() :: {ok, map()} | {error, mod_mqtt_rollup_wire:failure()}.
+%% Monotonic milliseconds, and a random number from 0 to 1 that spreads the restarts.
+-type clock() :: #{now := integer(), jitter := float()}.
+-type timer() :: open | hello | configure | {request, mod_mqtt_rollup_wire:id()}.
+-type reply_to() :: term().
+-type event() ::
+    {timer, timer()}
+    | opened
+    | {open_failed, Reason :: unicode:chardata()}
+    | {frame, mod_mqtt_rollup_wire:frame()}
+    | {bad_frame, Reason :: string()}
+    | {exited, non_neg_integer() | unknown}
+    | {request, reply_to(), Question :: term(), TimeoutMs :: pos_integer()}
+    | {configure, config()}
+    | {restart, config()}
+    | {unsent, mod_mqtt_rollup_wire:id()}
+    | {notified, integer()}
+    | stop.
+-type effect() ::
+    open
+    | close
+    %% A request that the full pipe refuses is reported back as `unsent'; control frames wait.
+    | {send, control | {request, mod_mqtt_rollup_wire:id()}, term()}
+    %% Credit for events, as soon as there is an ejabberd that can take them.
+    | {grant, pos_integer()}
+    | {reply, reply_to(), result()}
+    | {start_timer, timer(), non_neg_integer()}
+    | {cancel_timer, timer()}
+    | {notify, integer(), map()}
+    | {log, debug | info | warning | error, unicode:chardata()}.
+
+-record(core, {
+    vhost :: binary(),
+    phase = down :: phase(),
+    %% What the program runs with, or is to be started with.
+    config :: config(),
+    %% A configure that is not answered yet.
+    sent = none :: none | {mod_mqtt_rollup_wire:id(), config()},
+    %% A reload that came while another configure was on its way.
+    waiting = none :: none | config(),
+    next_id = 1 :: mod_mqtt_rollup_wire:id(),
+    pending = #{} :: #{mod_mqtt_rollup_wire:id() => reply_to()},
+    failures = 0 :: non_neg_integer(),
+    running_since = none :: none | integer(),
+    %% The last reason for being down, so that it is logged once.
+    problem = none :: none | binary(),
+    restarts = 0 :: non_neg_integer(),
+    late = 0 :: non_neg_integer()
+}).
+
+-opaque state() :: #core{}.
+
+%% @doc The state before the first start; the first event is the timer `open'.
+-spec new(binary(), config()) -> state().
+new(VHost, Config) ->
+    #core{vhost = VHost, config = Config}.
+
+%% @doc What is worth showing of the state.
+-spec info(state()) -> #{phase := phase(), restarts := non_neg_integer(), late := non_neg_integer(),
+                         pending := non_neg_integer(), problem := none | binary()}.
+info(#core{phase = Phase, restarts = Restarts, late = Late, pending = Pending, problem = Problem}) ->
+    #{
+        phase => Phase,
+        restarts => Restarts,
+        late => Late,
+        pending => map_size(Pending),
+        problem => Problem
+    }.
+
+%% @doc One step.
+-spec handle(event(), clock(), state()) -> {state(), [effect()]}.
+handle({timer, open}, _, #core{phase = down} = S) ->
+    {S, [open]};
+handle({timer, hello}, Clock, #core{phase = hello} = S) ->
+    fail(error, "the program does not answer; is it the right one?", Clock, S);
+handle({timer, configure}, Clock, #core{phase = configuring} = S) ->
+    fail(error, "the program does not finish reading its history", Clock, S);
+handle({timer, configure}, _, #core{phase = running, sent = {_, _}} = S) ->
+    next_configure(
+        S#core{sent = none},
+        [{log, error, "the program does not answer to the new configuration; the old one goes on"}]
+    );
+handle({timer, {request, Id}}, _, S) ->
+    finish(Id, failure(timeout, "The program did not answer in time"), S);
+handle({timer, _}, _, S) ->
+    {S, []};
+handle(opened, _, #core{phase = down, vhost = VHost} = S) ->
+    Hello = {hello, #{protocol => mod_mqtt_rollup_wire:protocol(), vhost => VHost}},
+    {S#core{phase = hello, sent = none, running_since = none}, [
+        {send, control, Hello}, {start_timer, hello, ?HELLO_TIMEOUT}
+    ]};
+handle({open_failed, Reason}, Clock, S) ->
+    fail(error, Reason, Clock, S);
+handle({frame, Frame}, Clock, S) ->
+    frame(Frame, Clock, S);
+handle({bad_frame, Reason}, Clock, S) ->
+    fail(error, ["the program breaks the protocol: ", Reason], Clock, S);
+handle({exited, _}, _, #core{phase = down} = S) ->
+    {S, []};
+handle({exited, Status}, Clock, S) ->
+    down(error, ["the program ended: ", exit_text(Status)], Clock, S, []);
+handle({request, To, Question, Timeout}, _, S) ->
+    request(To, Question, Timeout, S);
+handle({unsent, Id}, _, S) ->
+    finish(Id, failure(unavailable, "The program is busy"), S);
+handle({configure, Config}, _, #core{phase = running, sent = none} = S) ->
+    send_configure(Config, S);
+handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running; Phase =:= configuring ->
+    {S#core{waiting = Config}, []};
+handle({configure, Config}, _, S) ->
+    {S#core{config = Config}, []};
+handle({restart, Config}, _, #core{phase = down} = S) ->
+    {S#core{config = Config}, []};
+handle({restart, Config}, _, S) ->
+    {Down, Effects} = hang_up(S),
+    {Down#core{config = Config, problem = none}, Effects ++ [close, {start_timer, open, 0}]};
+handle({notified, OutboxId}, _, #core{phase = running} = S) ->
+    {S, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
+handle({notified, _}, _, S) ->
+    {S, []};
+handle(stop, _, S) ->
+    {Down, Effects} = hang_up(S),
+    {Down, Effects ++ [close]}.
+
+%% @doc What an exit status of the program means (docs/PROTOCOL.md).
+-spec exit_text(non_neg_integer() | unknown) -> unicode:chardata().
+exit_text(0) ->
+    "it was told to, or its input was closed (status 0)";
+exit_text(8) ->
+    "it is no program for this machine (status 8)";
+exit_text(64) ->
+    "it was started in a wrong way (status 64)";
+exit_text(65) ->
+    "the protocol was violated, or it speaks another version; its reason is in ejabberd's standard "
+    "error (status 65). Are the module and the program of the same release?";
+exit_text(66) ->
+    "its history file is used by another program or cannot be opened (status 66)";
+exit_text(70) ->
+    "it has a bug; its reason is in ejabberd's standard error (status 70)";
+exit_text(unknown) ->
+    "the connection to it broke";
+exit_text(Status) when Status > 128 ->
+    io_lib:format("it was killed by signal ~b (status ~b)", [Status - 128, Status]);
+exit_text(Status) ->
+    io_lib:format("status ~b", [Status]).
+
+%%%===================================================================
+%%% Frames of the program
+%%%===================================================================
+
+-spec frame(mod_mqtt_rollup_wire:frame(), clock(), state()) -> {state(), [effect()]}.
+frame({hello, #{protocol := Protocol} = Hello}, Clock, #core{phase = hello} = S) ->
+    case mod_mqtt_rollup_wire:protocol() of
+        Protocol ->
+            Build = maps:get(build, Hello, <<"unknown">>),
+            {S1, Effects} = send_configure(S#core.config, S#core{phase = configuring}),
+            {S1, [
+                {cancel_timer, hello}, {log, debug, ["the program is build ", text(Build)]} | Effects
+            ]};
+        Ours ->
+            fail(
+                error,
+                io_lib:format(
+                    "the program speaks version ~b of the protocol, this module version ~b; "
+                    "install both from the same release",
+                    [Protocol, Ours]
+                ),
+                Clock,
+                S
+            )
+    end;
+frame({configured, Id, ok}, #{now := Now}, #core{phase = configuring, sent = {Id, Config}} = S) ->
+    next_configure(
+        S#core{phase = running, sent = none, config = Config, problem = none, running_since = Now},
+        [
+            {cancel_timer, configure},
+            {grant, ?CREDIT},
+            {log, info, "the program is running"}
+        ]
+    );
+frame({configured, Id, ok}, _, #core{phase = running, sent = {Id, Config}} = S) ->
+    next_configure(
+        S#core{sent = none, config = Config},
+        [{cancel_timer, configure}, {log, info, "the new configuration is in use"}]
+    );
+frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id, _}} = S) ->
+    next_configure(S#core{sent = none}, [
+        {cancel_timer, configure},
+        {log, error, ["the new configuration is refused, the old one goes on:\n", lines(Failures)]}
+    ]);
+frame({configured, Id, {error, Failures}}, Clock, #core{phase = configuring, sent = {Id, _}} = S) ->
+    fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Clock, S);
+frame({configured, _, _}, _, #core{phase = running, late = Late} = S) ->
+    {S#core{late = Late + 1}, []};
+frame({reply, Id, Result}, _, #core{phase = running} = S) ->
+    case finish(Id, Result, S) of
+        {S, []} -> {S#core{late = S#core.late + 1}, []};
+        {S1, Effects} -> {S1, [{cancel_timer, {request, Id}} | Effects]}
+    end;
+frame({notify, OutboxId, Notification}, _, #core{phase = running} = S) ->
+    {S, [{notify, OutboxId, Notification}]};
+frame({log, Level, Text}, _, S) ->
+    {S, [{log, Level, text(Text)}]};
+frame(Frame, Clock, #core{phase = Phase} = S) ->
+    fail(
+        error,
+        io_lib:format("the program breaks the protocol: ~p while ~p", [element(1, Frame), Phase]),
+        Clock,
+        S
+    ).
+
+%%%===================================================================
+%%% Configuration and requests
+%%%===================================================================
+
+-spec send_configure(config(), state()) -> {state(), [effect()]}.
+send_configure(Config, #core{next_id = Id} = S) ->
+    {S#core{next_id = Id + 1, sent = {Id, Config}}, [
+        {send, control, {configure, Id, Config}}, {start_timer, configure, ?CONFIGURE_TIMEOUT}
+    ]}.
+
+-spec next_configure(state(), [effect()]) -> {state(), [effect()]}.
+next_configure(#core{waiting = none} = S, Effects) ->
+    {S, Effects};
+next_configure(#core{waiting = Config} = S, Effects) ->
+    {S1, More} = send_configure(Config, S#core{waiting = none}),
+    {S1, Effects ++ More}.
+
+-spec request(reply_to(), term(), pos_integer(), state()) -> {state(), [effect()]}.
+request(To, Question, Timeout, #core{phase = running, pending = Pending, next_id = Id} = S) when
+    map_size(Pending) < ?PENDING_MAX
+->
+    {S#core{pending = Pending#{Id => To}, next_id = Id + 1}, [
+        {send, {request, Id}, {request, Id, Timeout, Question}},
+        {start_timer, {request, Id}, Timeout}
+    ]};
+request(To, _, _, #core{phase = running} = S) ->
+    {S, [{reply, To, failure(unavailable, "There are too many questions at once")}]};
+request(To, _, _, S) ->
+    {S, [{reply, To, failure(unavailable, "The program is not running")}]}.
+
+-spec finish(mod_mqtt_rollup_wire:id(), result(), state()) -> {state(), [effect()]}.
+finish(Id, Result, #core{pending = Pending} = S) ->
+    case maps:take(Id, Pending) of
+        {To, Rest} -> {S#core{pending = Rest}, [{reply, To, Result}]};
+        error -> {S, []}
+    end.
+
+-spec failure(atom(), string()) -> {error, mod_mqtt_rollup_wire:failure()}.
+failure(Code, Message) ->
+    {error, {Code, <<>>, list_to_binary(Message)}}.
+
+%%%===================================================================
+%%% Going down
+%%%===================================================================
+
+%% The program is there but cannot be used: close it, and try again later.
+-spec fail(error, unicode:chardata(), clock(), state()) -> {state(), [effect()]}.
+fail(Level, Reason, Clock, S) ->
+    down(Level, Reason, Clock, S, [close]).
+
+-spec down(error, unicode:chardata(), clock(), state(), [effect()]) -> {state(), [effect()]}.
+down(Level, Reason, Clock, #core{problem = Known} = S, Before) ->
+    Failures = failures(Clock, S) + 1,
+    Delay = backoff(Failures, Clock),
+    Problem = unicode:characters_to_binary(Reason),
+    {Down, Effects} = hang_up(S),
+    Logged =
+        case Problem of
+            Known -> debug;
+            _ -> Level
+        end,
+    Retry = io_lib:format("; next try in ~b s", [(Delay + 999) div 1000]),
+    {Down#core{failures = Failures, problem = Problem, restarts = S#core.restarts + 1},
+        Effects ++ Before ++ [{log, Logged, [Problem, Retry]}, {start_timer, open, Delay}]}.
+
+%% What is left of this run: timers and people who wait.
+-spec hang_up(state()) -> {state(), [effect()]}.
+hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
+    Next =
+        case Waiting of
+            none -> Config;
+            _ -> Waiting
+        end,
+    Answers = lists:append([
+        [{cancel_timer, {request, Id}}, {reply, To, failure(unavailable, "The program stopped")}]
+     || {Id, To} <- lists:sort(maps:to_list(Pending))
+    ]),
+    {
+        S#core{
+            phase = down,
+            config = Next,
+            sent = none,
+            waiting = none,
+            pending = #{},
+            running_since = none
+        },
+        [{cancel_timer, hello}, {cancel_timer, configure} | Answers]
+    }.
+
+-spec failures(clock(), state()) -> non_neg_integer().
+failures(#{now := Now}, #core{running_since = Since}) when is_integer(Since), Now - Since >= ?STABLE ->
+    0;
+failures(_, #core{failures = Failures}) ->
+    Failures.
+
+%% Doubles from 1 s to 60 s; the jitter takes up to a quarter off.
+-spec backoff(pos_integer(), clock()) -> pos_integer().
+backoff(Failures, #{jitter := Jitter}) ->
+    Full = min(?BACKOFF_MAX, ?BACKOFF_MIN bsl min(Failures - 1, 10)),
+    Full - trunc(Full * Jitter / 4).
+
+-spec lines([mod_mqtt_rollup_wire:failure()]) -> unicode:chardata().
+lines(Failures) ->
+    ["  ", string:replace(
+        mod_mqtt_rollup_config:format_problems([
+            {text(Place), text(Message)}
+         || {_, Place, Message} <- Failures
+        ]),
+        "\n",
+        "\n  ",
+        all
+    )].
+
+-spec remedy([mod_mqtt_rollup_wire:failure()]) -> unicode:chardata().
+remedy([{storage, _, _} | _]) ->
+    "\n  See that data_dir belongs to ejabberd's user, that its disk has space, and that no other "
+    "program uses the history in it";
+remedy(_) ->
+    "".
+
+%% Texts of the program are UTF-8; should one not be, it must not break the log.
+-spec text(term()) -> binary().
+text(Text) when is_binary(Text) ->
+    case unicode:characters_to_binary(Text) of
+        Text -> Text;
+        _ -> unicode:characters_to_binary(Text, latin1)
+    end;
+text(Other) ->
+    unicode:characters_to_binary(io_lib:format("~p", [Other])).

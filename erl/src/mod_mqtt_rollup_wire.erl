@@ -1,0 +1,98 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+
+%% @doc The frames between this module and the program, as terms (docs/PROTOCOL.md). The four bytes
+%% of the length are added and taken off by the port driver. Pure.
+-module(mod_mqtt_rollup_wire).
+
+-export([protocol/0, encode/1, decode/1, atoms/0]).
+
+-export_type([frame/0, failure/0, id/0]).
+
+-type id() :: non_neg_integer().
+-type failure() :: {Code :: atom(), Place :: binary(), Message :: binary()}.
+%% What comes from the program.
+-type frame() ::
+    {hello, map()}
+    | {configured, id(), ok | {error, [failure()]}}
+    | {checked, id(), ok | {error, [failure()]}}
+    | {reply, id(), {ok, map()} | {error, failure()}}
+    | {notify, integer(), map()}
+    | {log, debug | info | warning | error, binary()}.
+
+-define(FRAME_BYTES_MAX, 16 * 1024 * 1024).
+
+%% @doc The version of the protocol that is spoken here.
+-spec protocol() -> pos_integer().
+protocol() ->
+    1.
+
+%% @doc A frame for the program.
+-spec encode(term()) -> {ok, binary()} | {error, too_large}.
+encode(Term) ->
+    case term_to_binary(Term) of
+        Bin when byte_size(Bin) =< ?FRAME_BYTES_MAX -> {ok, Bin};
+        _ -> {error, too_large}
+    end.
+
+%% @doc A frame of the program. Nothing in it can create an atom, a fun or a reference that is not
+%% there already; what is no frame of the protocol is refused.
+-spec decode(binary()) -> {ok, frame()} | {error, Reason :: string()}.
+decode(Bin) when byte_size(Bin) > ?FRAME_BYTES_MAX ->
+    {error, "a frame is too large"};
+decode(Bin) ->
+    %% The atoms of the protocol exist from the moment this module is loaded.
+    try binary_to_term(Bin, [safe]) of
+        Term ->
+            case is_frame(Term) of
+                true -> {ok, Term};
+                false -> {error, lists:flatten(io_lib:format("no frame of the protocol: ~P", [Term, 8]))}
+            end
+    catch
+        error:badarg -> {error, "a frame cannot be read"}
+    end.
+
+-spec is_frame(term()) -> boolean().
+is_frame({hello, #{protocol := Protocol}}) ->
+    is_integer(Protocol);
+is_frame({configured, Id, Result}) ->
+    is_integer(Id) andalso is_verdict(Result);
+is_frame({checked, Id, Result}) ->
+    is_integer(Id) andalso is_verdict(Result);
+is_frame({reply, Id, {ok, Answer}}) ->
+    is_integer(Id) andalso is_map(Answer);
+is_frame({reply, Id, {error, Failure}}) ->
+    is_integer(Id) andalso is_failure(Failure);
+is_frame({notify, Id, Notification}) ->
+    is_integer(Id) andalso is_map(Notification);
+is_frame({log, Level, Text}) ->
+    lists:member(Level, [debug, info, warning, error]) andalso is_binary(Text);
+is_frame(_) ->
+    false.
+
+-spec is_verdict(term()) -> boolean().
+is_verdict(ok) -> true;
+is_verdict({error, [_ | _] = Failures}) -> lists:all(fun is_failure/1, Failures);
+is_verdict(_) -> false.
+
+-spec is_failure(term()) -> boolean().
+is_failure({Code, Place, Message}) ->
+    is_atom(Code) andalso is_binary(Place) andalso is_binary(Message);
+is_failure(_) ->
+    false.
+
+%% @doc Every atom that the program may send.
+-spec atoms() -> [atom()].
+atoms() ->
+    [ok, error, null, true, false, forever, none, auto] ++
+        [hello, configured, checked, reply, notify, log, debug, info, warning] ++
+        [protocol, build, pid, frame_bytes_max] ++
+        [bad_config, bad_request, not_found, too_large, timeout, storage, unsupported, unavailable] ++
+        [uptime_ms, started_ms, series, alerts, alarms, received, accepted, dropped, streams] ++
+        [brokers, history, name, examples, state, connected, connecting, down, since_ms] ++
+        [published, queued, last_error, bytes, journal_rows, outbox, last_commit_ms] ++
+        [not_a_number, not_json, no_such_field, bad_time, future, too_late, out_of_range] ++
+        [too_deep, not_utf8, too_many_series, bad_topic, queue_full, topic_collision] ++
+        [rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
+        [decimals, from_ms, to_ms, step_ms, spark] ++
+        [avg, mean, min, max, sum, first, last, stddev] ++
+        [id, alert, phase, alarm, to, body, replaces, fresh, at_ms].

@@ -1,0 +1,228 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+-module(mod_mqtt_rollup_port_core_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+-define(CONFIG, #{data_dir => <<"/d">>, durability => normal, rules => #{}, brokers => []}).
+-define(OTHER, #{data_dir => <<"/d">>, durability => normal, rules => #{timezone => <<"UTC">>}, brokers => []}).
+
+it_shakes_hands_configures_and_runs_test() ->
+    {S1, [open]} = handle({timer, open}, new()),
+    {S2, E2} = handle(opened, S1),
+    ?assertEqual(
+        [{send, control, {hello, #{protocol => 1, vhost => <<"h">>}}}, {start_timer, hello, 10000}], E2
+    ),
+    {S3, E3} = handle({frame, hello()}, S2),
+    ?assert(lists:member({cancel_timer, hello}, E3)),
+    ?assert(lists:member({send, control, {configure, 1, ?CONFIG}}, E3)),
+    {S4, E4} = handle({frame, {configured, 1, ok}}, S3),
+    ?assert(lists:member({grant, 64}, E4)),
+    ?assertMatch(#{phase := running, problem := none}, mod_mqtt_rollup_port_core:info(S4)).
+
+a_program_of_another_protocol_is_closed_test() ->
+    {S, E} = handle({frame, {hello, #{protocol => 2}}}, greeted()),
+    ?assert(lists:member(close, E)),
+    ?assertMatch(#{phase := down}, mod_mqtt_rollup_port_core:info(S)),
+    [Text] = logged(error, E),
+    ?assertNotEqual(nomatch, string:find(Text, "version 2")).
+
+a_silent_program_is_closed_and_tried_again_test() ->
+    {_, E} = handle({timer, hello}, greeted()),
+    ?assertEqual([close, {start_timer, open, 1000}], [X || X <- E, X =:= close orelse is_open_timer(X)]).
+
+a_stale_timer_changes_nothing_test() ->
+    ?assertMatch({_, []}, handle({timer, hello}, running())),
+    ?assertMatch({_, []}, handle({timer, configure}, running())),
+    ?assertMatch({_, []}, handle({timer, open}, running())),
+    ?assertMatch({_, []}, handle({timer, {request, 77}}, running())).
+
+the_delay_doubles_up_to_a_minute_test() ->
+    {_, Delays} = lists:foldl(
+        fun(_, {S, Delays}) ->
+            {S1, E} = handle({open_failed, "no program"}, S),
+            {S1, [Delay || {start_timer, open, Delay} <- E] ++ Delays}
+        end,
+        {new(), []},
+        lists:seq(1, 9)
+    ),
+    ?assertEqual([1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000], lists:reverse(Delays)).
+
+jitter_takes_up_to_a_quarter_off_test() ->
+    {_, E} = mod_mqtt_rollup_port_core:handle({open_failed, "x"}, #{now => 0, jitter => 1.0}, new()),
+    ?assertEqual([750], [Delay || {start_timer, open, Delay} <- E]).
+
+a_minute_of_running_wipes_out_the_failures_test() ->
+    Fail = fun(S) -> element(1, handle({open_failed, "x"}, S)) end,
+    Tired = Fail(Fail(Fail(new()))),
+    Start = run(Tired, 1000),
+    {_, Early} = at(60999, {exited, 70}, Start),
+    ?assertEqual([8000], [D || {start_timer, open, D} <- Early]),
+    {_, Late} = at(61000, {exited, 70}, Start),
+    ?assertEqual([1000], [D || {start_timer, open, D} <- Late]).
+
+the_same_problem_is_logged_once_test() ->
+    {S1, E1} = handle({open_failed, "no program"}, new()),
+    ?assertMatch([_], logged(error, E1)),
+    {S2, E2} = handle({open_failed, "no program"}, S1),
+    ?assertMatch([], logged(error, E2)),
+    {_, E3} = handle({open_failed, "not executable"}, S2),
+    ?assertMatch([_], logged(error, E3)).
+
+an_exit_is_logged_with_its_meaning_test() ->
+    {_, E} = handle({exited, 66}, running()),
+    [Text] = logged(error, E),
+    ?assertNotEqual(nomatch, string:find(Text, "used by another program")),
+    {_, Killed} = handle({exited, 137}, running()),
+    [Why] = logged(error, Killed),
+    ?assertNotEqual(nomatch, string:find(Why, "signal 9")).
+
+an_answer_goes_to_whoever_asked_test() ->
+    {S1, E1} = handle({request, alice, status, 5000}, running()),
+    ?assertEqual([{send, {request, 2}, {request, 2, 5000, status}}, {start_timer, {request, 2}, 5000}], E1),
+    {S2, _} = handle({request, bob, status, 5000}, S1),
+    {S3, E3} = handle({frame, {reply, 3, {ok, #{a => 1}}}}, S2),
+    ?assertEqual([{cancel_timer, {request, 3}}, {reply, bob, {ok, #{a => 1}}}], E3),
+    {_, E4} = handle({frame, {reply, 2, {ok, #{}}}}, S3),
+    ?assertEqual([{cancel_timer, {request, 2}}, {reply, alice, {ok, #{}}}], E4).
+
+a_late_answer_is_dropped_and_counted_test() ->
+    {S1, _} = handle({request, alice, status, 5000}, running()),
+    {S2, E2} = handle({timer, {request, 2}}, S1),
+    ?assertMatch([{reply, alice, {error, {timeout, _, _}}}], E2),
+    {S3, E3} = handle({frame, {reply, 2, {ok, #{}}}}, S2),
+    ?assertEqual([], E3),
+    ?assertMatch(#{late := 1, pending := 0}, mod_mqtt_rollup_port_core:info(S3)).
+
+a_full_pipe_is_an_answer_test() ->
+    {S1, _} = handle({request, alice, status, 5000}, running()),
+    ?assertMatch({_, [{reply, alice, {error, {unavailable, _, _}}}]}, handle({unsent, 2}, S1)).
+
+questions_are_answered_while_the_program_is_down_test() ->
+    ?assertMatch({_, [{reply, alice, {error, {unavailable, _, _}}}]}, handle({request, alice, status, 1}, new())).
+
+whoever_waits_when_the_program_ends_is_answered_test() ->
+    {S1, _} = handle({request, alice, status, 5000}, running()),
+    {S2, E} = handle({exited, 139}, S1),
+    ?assertMatch([{reply, alice, {error, {unavailable, _, _}}}], [X || X = {reply, _, _} <- E]),
+    ?assert(lists:member({cancel_timer, {request, 2}}, E)),
+    ?assertMatch(#{pending := 0, restarts := 1}, mod_mqtt_rollup_port_core:info(S2)).
+
+questions_are_bounded_test() ->
+    Full = lists:foldl(
+        fun(N, S) -> element(1, handle({request, N, status, 5000}, S)) end, running(), lists:seq(1, 1000)
+    ),
+    ?assertMatch({_, [{reply, x, {error, {unavailable, _, _}}}]}, handle({request, x, status, 5000}, Full)).
+
+a_notification_is_confirmed_and_gives_its_credit_back_test() ->
+    {S, E} = handle({frame, {notify, 7, #{id => <<"i">>}}}, running()),
+    ?assertEqual([{notify, 7, #{id => <<"i">>}}], E),
+    {_, E2} = handle({notified, 7}, S),
+    ?assertEqual([{send, control, {notified, 7}}, {send, control, {credit, 1}}], E2).
+
+a_reload_is_sent_and_becomes_the_configuration_of_the_next_start_test() ->
+    {S1, E1} = handle({configure, ?OTHER}, running()),
+    ?assert(lists:member({send, control, {configure, 2, ?OTHER}}, E1)),
+    {S2, _} = handle({frame, {configured, 2, ok}}, S1),
+    {_, E} = restarted(S2),
+    ?assert(lists:member({send, control, {configure, 3, ?OTHER}}, E)).
+
+a_refused_reload_is_logged_and_what_ran_goes_on_test() ->
+    {S1, _} = handle({configure, ?OTHER}, running()),
+    {S2, E2} = handle(
+        {frame, {configured, 2, {error, [{bad_config, <<"alerts->w->raise">>, <<"what?">>}]}}}, S1
+    ),
+    [Text] = logged(error, E2),
+    ?assertNotEqual(nomatch, string:find(Text, "modules->mod_mqtt_rollup->alerts->w->raise: what?")),
+    ?assertMatch(#{phase := running}, mod_mqtt_rollup_port_core:info(S2)),
+    ?assertNot(lists:member(close, E2)),
+    {_, E} = restarted(S2),
+    ?assert(lists:member({send, control, {configure, 3, ?CONFIG}}, E)).
+
+of_two_quick_reloads_the_newest_wins_test() ->
+    {S1, _} = handle({configure, ?CONFIG}, running()),
+    {S2, []} = handle({configure, ?CONFIG}, S1),
+    {S3, []} = handle({configure, ?OTHER}, S2),
+    {_, E} = handle({frame, {configured, 2, ok}}, S3),
+    ?assertEqual([?OTHER], [C || {send, control, {configure, 3, C}} <- E]).
+
+a_reload_while_the_program_is_down_waits_for_its_start_test() ->
+    {S, []} = handle({configure, ?OTHER}, new()),
+    {_, E} = restarted(S),
+    ?assert(lists:member({send, control, {configure, 1, ?OTHER}}, E)).
+
+a_refused_first_configuration_is_tried_again_test() ->
+    {S1, _} = handle({frame, hello()}, greeted()),
+    {_, E} = handle({frame, {configured, 1, {error, [{storage, <<"data_dir">>, <<"locked">>}]}}}, S1),
+    ?assert(lists:member(close, E)),
+    ?assert(lists:member({start_timer, open, 1000}, E)),
+    [Text] = logged(error, E),
+    ?assertNotEqual(nomatch, string:find(Text, "no other program uses the history")).
+
+a_restart_opens_with_the_new_configuration_at_once_test() ->
+    {S, E} = handle({restart, ?OTHER}, running()),
+    ?assert(lists:member(close, E)),
+    ?assertEqual({start_timer, open, 0}, lists:last(E)),
+    {_, E2} = restarted(S),
+    ?assert(lists:member({send, control, {configure, 2, ?OTHER}}, E2)).
+
+a_violation_closes_the_port_test_() ->
+    [
+        ?_assert(lists:member(close, element(2, Step)))
+     || Step <- [
+            handle({bad_frame, "x"}, running()),
+            handle({frame, hello()}, running()),
+            handle({frame, {checked, 1, ok}}, running()),
+            handle({frame, {notify, 1, #{}}}, greeted()),
+            handle({frame, {reply, 1, {ok, #{}}}}, greeted())
+        ]
+    ].
+
+logs_of_the_program_keep_their_level_test() ->
+    ?assertMatch({_, [{log, warning, <<"disk">>}]}, handle({frame, {log, warning, <<"disk">>}}, running())),
+    {_, [{log, info, Text}]} = handle({frame, {log, info, <<"a", 255>>}}, running()),
+    ?assert(is_list(unicode:characters_to_list(Text))).
+
+stopping_closes_the_port_and_answers_everybody_test() ->
+    {S1, _} = handle({request, alice, status, 5000}, running()),
+    {_, E} = handle(stop, S1),
+    ?assertEqual(close, lists:last(E)),
+    ?assertMatch([_], [X || X = {reply, alice, _} <- E]).
+
+%%% Helpers
+
+new() ->
+    mod_mqtt_rollup_port_core:new(<<"h">>, ?CONFIG).
+
+handle(Event, S) ->
+    at(0, Event, S).
+
+at(Now, Event, S) ->
+    mod_mqtt_rollup_port_core:handle(Event, #{now => Now, jitter => 0.0}, S).
+
+hello() ->
+    {hello, #{protocol => 1, build => <<"b">>, pid => 1, frame_bytes_max => 16777216}}.
+
+greeted() ->
+    element(1, handle(opened, new())).
+
+running() ->
+    run(new(), 0).
+
+run(S, Now) ->
+    {S1, _} = at(Now, opened, S),
+    {S2, E} = at(Now, {frame, hello()}, S1),
+    [Id] = [Id || {send, control, {configure, Id, _}} <- E],
+    {S3, _} = at(Now, {frame, {configured, Id, ok}}, S2),
+    S3.
+
+%% As far as the configure of the next run.
+restarted(S) ->
+    {S1, _} = handle({exited, 0}, S),
+    {S2, _} = handle(opened, S1),
+    handle({frame, hello()}, S2).
+
+is_open_timer({start_timer, open, _}) -> true;
+is_open_timer(_) -> false.
+
+logged(Level, Effects) ->
+    [unicode:characters_to_list(Text) || {log, L, Text} <- Effects, L =:= Level].

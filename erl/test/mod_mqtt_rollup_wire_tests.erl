@@ -1,0 +1,57 @@
+%% SPDX-License-Identifier: GPL-2.0-or-later
+-module(mod_mqtt_rollup_wire_tests).
+
+-include_lib("eunit/include/eunit.hrl").
+
+every_frame_of_the_program_is_read_test_() ->
+    [
+        ?_assertEqual({ok, Frame}, mod_mqtt_rollup_wire:decode(term_to_binary(Frame)))
+     || Frame <- [
+            {hello, #{protocol => 1, build => <<"x">>, pid => 1, frame_bytes_max => 1}},
+            {configured, 1, ok},
+            {configured, 1, {error, [{storage, <<"data_dir">>, <<"is locked">>}]}},
+            {checked, 2, {error, [{bad_config, <<>>, <<"no">>}, {bad_config, <<>>, <<"no">>}]}},
+            {reply, 3, {ok, #{rows => [], next => <<>>}}},
+            {reply, 3, {error, {not_found, <<"series">>, <<"no">>}}},
+            {notify, 4, #{id => <<"i">>}},
+            {log, warning, <<"text">>}
+        ]
+    ].
+
+what_is_no_frame_is_refused_test_() ->
+    [
+        ?_assertMatch({error, _}, mod_mqtt_rollup_wire:decode(Bin))
+     || Bin <- [
+            <<>>,
+            <<131>>,
+            <<131, 109, 255, 255, 255, 255>>,
+            <<"garbage">>,
+            term_to_binary(hello),
+            term_to_binary({hello, #{}}),
+            term_to_binary({configured, x, ok}),
+            term_to_binary({configured, 1, {error, []}}),
+            term_to_binary({configured, 1, {error, [{1, <<>>, <<>>}]}}),
+            term_to_binary({reply, 1, {ok, []}}),
+            term_to_binary({reply, 1, maybe_so}),
+            term_to_binary({log, fatal, <<>>}),
+            term_to_binary({notify, 1, []}),
+            term_to_binary({reply, 1, {ok, #{}}, extra})
+        ]
+    ].
+
+a_frame_cannot_make_atoms_or_bring_code_test() ->
+    Unknown = <<"atom_that_nobody_has_made_yet_", (integer_to_binary(rand:uniform(1000000000)))/binary>>,
+    Atom = <<131, 119, (byte_size(Unknown)), Unknown/binary>>,
+    ?assertMatch({error, _}, mod_mqtt_rollup_wire:decode(Atom)),
+    ?assertError(badarg, binary_to_existing_atom(Unknown, utf8)),
+    Nan = <<131, 70, 127, 248, 0, 0, 0, 0, 0, 0>>,
+    ?assertMatch({error, _}, mod_mqtt_rollup_wire:decode(Nan)).
+
+what_is_sent_is_read_back_test() ->
+    Term = {request, 1, 5000, {series, #{filter => <<"a/#">>, 'after' => <<>>, max => 5}}},
+    {ok, Bin} = mod_mqtt_rollup_wire:encode(Term),
+    ?assertEqual(Term, binary_to_term(Bin)).
+
+too_large_a_frame_is_not_sent_test() ->
+    Huge = binary:copy(<<0>>, 16 * 1024 * 1024),
+    ?assertEqual({error, too_large}, mod_mqtt_rollup_wire:encode({configure, 1, Huge})).
