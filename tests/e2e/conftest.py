@@ -1,9 +1,13 @@
 """Fixtures: private servers that are closed whatever happens, and whose logs are kept when a test fails."""
 
+import dataclasses
+import importlib.util
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -11,6 +15,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support" / "python"))
 
 from rollup_testing import Ejabberd, Mosquitto, MqttClient, XmppClient  # noqa: E402
+from rollup_testing.process import remove_directory, service_directory  # noqa: E402
 
 KEPT_LOGS = ROOT / "build" / "test-logs" / "e2e"
 
@@ -43,8 +48,9 @@ def keep_logs(server, name):
 class Home:
     """Starts servers and clients and closes them in the opposite order."""
 
-    def __init__(self, config):
+    def __init__(self, config, installed=None):
         self._config = config
+        self._installed = installed
         self._open = []
 
     def _keep(self, thing):
@@ -58,6 +64,29 @@ class Home:
     def ejabberd(self, **options):
         """A private ejabberd, not started."""
         return self._keep_server(Ejabberd(**options))
+
+    def installed_path(self):
+        """The directory that `module_install` left."""
+        return self._installed()
+
+    def rollup(self, options, users=("alice",), **ejabberd_options):
+        """A running ejabberd with the module and these options (YAML), and with accounts rollup, sensors and `users`."""
+        server = self.ejabberd(**ejabberd_options)
+        server.add_installed(self._installed())
+        server.start()
+        server.register("rollup", "sensors", *users)
+        self.configure(server, options)
+        return server
+
+    def configure(self, server, options):
+        """Reloads with these options and waits until the module's client has subscribed."""
+        with MqttClient(server.mqtt_port, "rollup@localhost", "rollup") as watcher:
+            since = server.log_position()
+            server.write_config(server.broker_options() + options)
+            printed = server.reload()
+            assert "rror" not in printed, printed + "\n".join(server.log_lines(since))
+            watcher.subscribe("rollup/status")
+            watcher.wait_for(lambda m: m.text == "online", 30, "rollup/status online")
 
     def mosquitto(self):
         """A private broker, running."""
@@ -82,17 +111,62 @@ class Home:
             thing.close()
 
 
+@dataclasses.dataclass
+class Installation:
+    """What `module_install` did in the first server of the run."""
+
+    server: Ejabberd
+    printed: str
+    seconds: float
+    path: str  # a copy of the installed directory
+
+
+@pytest.fixture(scope="session")
+def installation(request):
+    """The package, written and installed once a run."""
+    package = subprocess.run(
+        [ROOT / "ejabberd" / "package.sh"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    things = Home(request.config)
+    request.addfinalizer(things.close)
+    server = things.ejabberd()
+    server.add_sources(ROOT / package)
+    server.start()
+    started = time.monotonic()
+    printed = server.ctl("module_install", "mod_mqtt_rollup")
+    seconds = time.monotonic() - started
+    kept = service_directory("installed")
+    request.addfinalizer(lambda: remove_directory(kept))
+    copy = os.path.join(kept, "mod_mqtt_rollup")
+    shutil.copytree(server.installed_path(), copy)
+    return Installation(server, printed, seconds, copy)
+
+
+def new_home(request):
+    things = Home(request.config, lambda: request.getfixturevalue("installation").path)
+    request.addfinalizer(things.close)
+    return things
+
+
 @pytest.fixture
 def home(request):
     """Servers and clients of one test."""
-    things = Home(request.config)
-    request.addfinalizer(things.close)
-    return things
+    return new_home(request)
 
 
 @pytest.fixture(scope="module")
 def shared_home(request):
     """Servers and clients of all tests of a file."""
-    things = Home(request.config)
-    request.addfinalizer(things.close)
-    return things
+    return new_home(request)
+
+
+@pytest.fixture(scope="session")
+def summary_message(tmp_path_factory):
+    """The class of the published message, made from the schema."""
+    out = tmp_path_factory.mktemp("proto")
+    schema = ROOT / "proto" / "rollup" / "v1" / "rollup.proto"
+    subprocess.run(["protoc", f"-I{schema.parent}", f"--python_out={out}", schema], check=True)
+    specification = importlib.util.spec_from_file_location("rollup_pb2", out / "rollup_pb2.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module.Summary

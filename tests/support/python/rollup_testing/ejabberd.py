@@ -20,12 +20,12 @@ BASE_CONFIG = """\
 hosts: {hosts}
 loglevel: {loglevel}
 hide_sensitive_log_data: false
-certfiles: []
+{certfiles}
 listen:
   - port: {c2s_port}
     ip: "127.0.0.1"
     module: ejabberd_c2s
-    starttls: false
+    {c2s_tls}
     max_stanza_size: 1048576
     access: c2s
     shaper: none
@@ -48,7 +48,7 @@ modules:
   mod_disco: {{}}
   mod_last: {{}}
   mod_configure: {{}}
-  mod_mqtt:
+{more_modules}  mod_mqtt:
     max_queue: 100000
     {mqtt_options}
 """
@@ -57,10 +57,13 @@ modules:
 class Ejabberd:
     """Not started yet. `start`, `stop` and `start` again keep the database; `close` removes everything."""
 
-    def __init__(self, hosts=("localhost",), loglevel="info", mqtt_options=None):
+    def __init__(self, hosts=("localhost",), loglevel="info", mqtt_options=None, more_modules=(), tls=False):
+        """`mqtt_options`: lines of mod_mqtt; `tls`: offer STARTTLS with a certificate made for this server."""
         self.hosts = list(hosts)
         self.loglevel = loglevel
         self.mqtt_options = mqtt_options or {}
+        self.more_modules = list(more_modules)
+        self.tls = tls
         self.c2s_port, self.mqtt_port, self._distribution_port = (process.free_port() for _ in range(3))
         self.node = f"rollup{os.getpid()}x{self.c2s_port}@localhost"
         self.directory = process.service_directory("ejabberd")
@@ -71,6 +74,8 @@ class Ejabberd:
         self._write("conf/ejabberdctl.cfg", self._ctl_config())
         self._write("ejabberdctl", self._ctl_script())
         os.chmod(self.path("ejabberdctl"), 0o755)
+        if tls:
+            self._make_certificate()
         self.write_config()
         process.give_to_service(self.directory)
 
@@ -98,6 +103,9 @@ class Ejabberd:
             c2s_port=self.c2s_port,
             mqtt_port=self.mqtt_port,
             mqtt_options=options,
+            c2s_tls=f"starttls: {'true' if self.tls else 'false'}",
+            certfiles=f'certfiles: ["{self.path("conf", "localhost.pem")}"]' if self.tls else "certfiles: []",
+            more_modules="".join(f"  {name}: {{}}\n" for name in self.more_modules),
         )
         if rollup is not None:
             body = textwrap.indent(textwrap.dedent(rollup).strip("\n"), "    ")
@@ -116,6 +124,20 @@ class Ejabberd:
     def _write(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
+
+    def _make_certificate(self):
+        """A self-signed certificate for the hosts, valid for a day."""
+        names = ",".join(f"DNS:{host}" for host in self.hosts)
+        pem = self.path("conf", "localhost.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", f"/CN={self.hosts[0]}",
+             "-addext", f"subjectAltName={names}", "-keyout", pem + ".key", "-out", pem],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        with open(pem + ".key", encoding="ascii") as key, open(pem, "a", encoding="ascii") as both:
+            both.write(key.read())
+        os.unlink(pem + ".key")
+        os.chmod(pem, 0o600)
 
     def _ctl_script(self):
         """Debian's ejabberdctl without its test that the user is root or ejabberd."""
@@ -138,8 +160,9 @@ class Ejabberd:
 
     def _environment(self):
         environment = {"HOME": self.path("home"), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
-        if "CCACHE_DIR" in os.environ:
-            environment["CCACHE_DIR"] = os.environ["CCACHE_DIR"]
+        cache = process.compiler_cache()
+        if cache is not None:
+            environment.update(CCACHE_DIR=cache, CCACHE_BASEDIR=self.directory)
         return environment
 
     def _ctl_command(self, *arguments):
@@ -249,6 +272,11 @@ class Ejabberd:
                 return found[0]
             time.sleep(0.05)
         raise process.Timeout(f"{PROGRAM} is not running after {timeout} s")
+
+    def kill_node(self):
+        """SIGKILL to the Erlang VM alone."""
+        with open(self.path("run", "ejabberd.pid"), encoding="ascii") as file:
+            os.kill(int(file.read()), signal.SIGKILL)
 
     def kill_program(self):
         """SIGKILL to the one running program; its pid."""

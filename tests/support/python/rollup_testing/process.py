@@ -1,6 +1,7 @@
 """Processes that are started with less rights, whose output is an event source, and which end with their owner."""
 
 import os
+import pathlib
 import pwd
 import re
 import shutil
@@ -96,6 +97,20 @@ def service_directory(name):
 
 def remove_directory(path):
     shutil.rmtree(path, ignore_errors=True)
+
+
+def compiler_cache():
+    """A directory for ccache that the service account can use over several runs, or None."""
+    path = str(pathlib.Path(__file__).resolve().parents[4] / "build" / "ccache")
+    try:
+        os.makedirs(path, exist_ok=True)
+        account = service_account()
+        if account is not None and os.stat(path).st_uid != account.pw_uid:
+            os.chown(path, account.pw_uid, account.pw_gid)
+    except OSError:
+        return None
+    usable = subprocess.run(as_service(["test", "-w", path, "-a", "-x", path]), check=False).returncode == 0
+    return path if usable else None
 
 
 _given_ports = set()

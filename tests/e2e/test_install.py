@@ -1,0 +1,102 @@
+"""The package, as `ejabberdctl` installs and judges it."""
+
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+
+from rollup_testing.process import as_service, give_to_service, remove_directory, service_directory
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_module_install_builds_the_program_and_starts_the_module(installation):
+    assert installation.seconds < 300
+    server = installation.server
+    assert not os.path.exists(server.installed_path("priv", "BUILD_FAILED"))
+    assert "mod_mqtt_rollup" in server.ctl("modules_installed")
+    pid = server.wait_for_program()
+    assert os.readlink(f"/proc/{pid}/exe") == server.installed_path("priv", "bin", "mqtt_rollup")
+
+
+def test_the_program_does_not_run_as_root(installation):
+    pid = installation.server.wait_for_program()
+    assert os.stat(f"/proc/{pid}").st_uid != 0
+
+
+def test_the_history_is_readable_by_its_owner_only(installation):
+    installation.server.wait_for_program()
+    directory = installation.server.path("spool", "mqtt_rollup", "localhost")
+    assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
+
+
+def test_secrets_are_not_in_the_command_line_or_environment_of_the_program(home):
+    server = home.rollup("streams: {}\n")
+    pid = server.wait_for_program()
+    for name in ("cmdline", "environ"):
+        content = pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
+        assert b"password" not in content and b"rollup@localhost" not in content
+    assert "password: " not in "\n".join(server.log_lines())
+
+
+def test_module_check_finds_nothing_missing(home):
+    server = home.ejabberd()
+    server.add_sources(ROOT / "build" / "contrib" / "mod_mqtt_rollup")
+    # Judges the files, not the program: without a compiler in reach the build ends at once.
+    makefile = pathlib.Path(server.path("modules", "sources", "mod_mqtt_rollup", "c_src", "Makefile"))
+    makefile.unlink()
+    server.start()
+    printed = server.ctl("module_check", "mod_mqtt_rollup", check=False)
+    assert "missing" not in printed and "rror" not in printed, printed
+    assert printed.strip() in ("", "ok"), printed
+
+
+def test_a_failed_build_names_the_missing_packages_and_the_remedy(installation):
+    directory = service_directory("broken")
+    try:
+        tree = os.path.join(directory, "mod_mqtt_rollup")
+        shutil.copytree(ROOT / "build" / "contrib" / "mod_mqtt_rollup", tree)
+        tools = os.path.join(directory, "bin")
+        os.mkdir(tools)
+        for tool in ("sh", "make", "dirname", "mkdir", "rm", "sed", "cat", "grep", "cp", "nproc"):
+            os.symlink(shutil.which(tool), os.path.join(tools, tool))
+        # A dpkg-query that knows of no package but g++.
+        with open(os.path.join(tools, "dpkg-query"), "w", encoding="utf-8") as file:
+            file.write('#!/bin/sh\nfor last; do :; done\n[ "$last" = g++ ] && printf installed\n')
+        os.chmod(os.path.join(tools, "dpkg-query"), 0o755)
+        give_to_service(directory)
+        result = subprocess.run(
+            as_service(["env", "-i", f"PATH={tools}", "make", "-C", f"{tree}/c_src"]),
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        assert result.returncode != 0
+        text = pathlib.Path(tree, "priv", "BUILD_FAILED").read_text(encoding="utf-8")
+        missing = next(line for line in text.splitlines() if line.startswith("Missing packages:"))
+        assert " libmosquitto-dev" in missing and " g++" not in missing
+        assert "apt-get install" in text and "module_upgrade mod_mqtt_rollup" in text
+        assert os.path.exists(os.path.join(tree, "priv", "build.log"))
+        assert not os.path.exists(os.path.join(tree, "priv", "bin", "mqtt_rollup"))
+    finally:
+        remove_directory(directory)
+
+
+def test_ejabberd_starts_without_the_program_and_says_the_remedy(home):
+    server = home.ejabberd()
+    server.add_installed(home.installed_path())
+    os.unlink(server.installed_path("priv", "bin", "mqtt_rollup"))
+    with open(server.installed_path("priv", "BUILD_FAILED"), "w", encoding="utf-8") as file:
+        file.write("The program mqtt_rollup could not be built.\nMissing packages: libmosquitto-dev\n")
+    server.start()
+    server.wait_for_log("Missing packages: libmosquitto-dev")
+    assert "is started" in server.ctl("status")
+
+
+def test_module_uninstall_stops_the_program(home):
+    server = home.rollup("streams: {}\n")
+    pid = server.wait_for_program()
+    server.write_config()
+    server.ctl("module_uninstall", "mod_mqtt_rollup")
+    assert not os.path.exists(f"/proc/{pid}")
+    assert not os.path.exists(server.installed_path("ebin"))
+    assert "started" in server.ctl("status")
