@@ -145,7 +145,8 @@ options_doc() ->
     [
         {host, #{value => ?T("Host"), desc => ?T(
             "The XMPP address of the service. The default is the virtual host with 'rollup.' before it.")}},
-        {name, #{value => ?T("Name"), desc => ?T("The name of the service in discovery. The default is 'Rollup'.")}},
+        {name, #{value => ?T("Name"), desc => ?T(
+            "The name of the service in discovery. The default is 'Rollup'.")}},
         {access, #{value => ?T("AccessName"), desc => ?T(
             "Who may use the ad-hoc commands. Everybody sees only series of topics that mod_mqtt would let "
             "them subscribe to. The default is 'local'.")}},
@@ -172,11 +173,13 @@ options_doc() ->
         {brokers, #{value => "{Name: Options}", desc => ?T(
                 "The MQTT brokers. Streams use the one named 'ejabberd' if they name none.")},
             [
-                {host, #{value => ?T("Host"), desc => ?T("Name or address, or the path of a unix socket. Required.")}},
+                {host, #{value => ?T("Host"), desc => ?T(
+                    "Name or address, or the path of a unix socket. Required.")}},
                 {port, #{value => "1..65535", desc => ?T("The default is 1883, with 'tls' 8883.")}},
                 {username, #{value => ?T("Name"), desc => ?T("At ejabberd, a JID of an account.")}},
                 {password, #{value => ?T("Password"), desc => ?T("Its password.")}},
-                {client_id, #{value => ?T("Id"), desc => ?T("The default is 'mqtt_rollup-' and the virtual host.")}},
+                {client_id, #{value => ?T("Id"), desc => ?T(
+                    "The default is 'mqtt_rollup-' and the virtual host.")}},
                 {keepalive, #{value => ?T("Duration"), desc => ?T("The default is '60s'.")}},
                 {protocol, #{value => "5 | 3.1.1", desc => ?T("The default is '5'.")}},
                 {session_expiry, #{value => ?T("Duration"), desc => ?T(
@@ -189,21 +192,28 @@ options_doc() ->
                 {topic, #{value => ?T("TopicFilter"), desc => ?T("Required.")}},
                 {broker, #{value => ?T("Name"), desc => ?T("The default is 'ejabberd'.")}},
                 {qos, #{value => "0 | 1 | 2", desc => ?T("The default is '1'.")}},
-                {format, #{value => "auto | json | text", desc => ?T("How payloads are read. The default is 'auto'.")}},
-                {value, #{value => ?T("JSON Pointer"), desc => ?T("Where the value is. The default is the whole payload.")}},
+                {format, #{value => "auto | json | text", desc => ?T(
+                    "How payloads are read. The default is 'auto'.")}},
+                {value, #{value => ?T("JSON Pointer"), desc => ?T(
+                    "Where the value is. The default is the whole payload.")}},
                 {fields, #{value => "{Name: Options}", desc => ?T(
                     "Several values of one payload, each with 'value', 'unit', 'title', 'scale', 'offset', 'valid'. "
                     "'value' is the member of the field's name unless given.")}},
-                {time, #{value => ?T("JSON Pointer"), desc => ?T("Where the time is. The default is the time of arrival.")}},
+                {time, #{value => ?T("JSON Pointer"), desc => ?T(
+                    "Where the time is. The default is the time of arrival.")}},
                 {unit, #{value => ?T("Text"), desc => ?T("The unit of the values.")}},
                 {title, #{value => ?T("Text"), desc => ?T("What people call it.")}},
-                {scale, #{value => ?T("Number"), desc => ?T("Values are multiplied by this. The default is '1'.")}},
-                {offset, #{value => ?T("Number"), desc => ?T("And this is added. The default is '0'.")}},
+                {scale, #{value => ?T("Number"), desc => ?T(
+                    "Values are multiplied by this. The default is '1'.")}},
+                {offset, #{value => ?T("Number"), desc => ?T(
+                    "And this is added. The default is '0'.")}},
                 {valid, #{value => "[Low, High]", desc => ?T("Values outside are dropped.")}},
                 {resolution, #{value => ?T("Duration"), desc => ?T(
                     "The finest intervals, a part of an hour. The default is '1m'.")}},
-                {hold, #{value => "auto | Duration", desc => ?T("How long a value counts as still true. The default is 'auto'.")}},
-                {lateness, #{value => ?T("Duration"), desc => ?T("How late a value may come. The default is '5m'.")}},
+                {hold, #{value => "auto | Duration", desc => ?T(
+                    "How long a value counts as still true. The default is 'auto'.")}},
+                {lateness, #{value => ?T("Duration"), desc => ?T(
+                    "How late a value may come. The default is '5m'.")}},
                 {keep, #{value => "{raw: Duration, fine: Duration, hour: Duration, day: Duration}", desc => ?T(
                     "How long the history is kept, or 'forever'. The default is '{raw: 2d, fine: 30d, hour: 5y, "
                     "day: forever}'.")}},
@@ -217,13 +227,19 @@ options_doc() ->
         {alerts, #{value => "{Name: Options}", desc => ?T("What people want to be told.")},
             [
                 {stream, #{value => ?T("Name"), desc => ?T("Required.")}},
-                {match, #{value => "{Name: Text}", desc => ?T("Only series with these levels of their topic.")}},
-                {raise, #{value => ?T("Condition"), desc => ?T("When the alarm begins, such as 'avg(5m) > 8'. Required.")}},
-                {clear, #{value => ?T("Condition"), desc => ?T("When it ends. The default is when 'raise' is false.")}},
-                {for, #{value => ?T("Duration"), desc => ?T("How long 'raise' must hold. The default is '0'.")}},
-                {clear_for, #{value => ?T("Duration"), desc => ?T("How long 'clear' must hold. The default is '0'.")}},
+                {match, #{value => "{Name: Text}", desc => ?T(
+                    "Only series with these levels of their topic.")}},
+                {raise, #{value => ?T("Condition"), desc => ?T(
+                    "When the alarm begins, such as 'avg(5m) > 8'. Required.")}},
+                {clear, #{value => ?T("Condition"), desc => ?T(
+                    "When it ends. The default is when 'raise' is false.")}},
+                {for, #{value => ?T("Duration"), desc => ?T(
+                    "How long 'raise' must hold. The default is '0'.")}},
+                {clear_for, #{value => ?T("Duration"), desc => ?T(
+                    "How long 'clear' must hold. The default is '0'.")}},
                 {notify, #{value => "[JID]", desc => ?T("Who gets a message.")}},
-                {message, #{value => ?T("Template"), desc => ?T("Its text. The default names value, condition and time.")}},
+                {message, #{value => ?T("Template"), desc => ?T(
+                    "Its text. The default names value, condition and time.")}},
                 {topic, #{value => "Template | none", desc => ?T(
                     "Where the state is published. The default is 'alerts/{alert}/{series}'.")}}
             ]}

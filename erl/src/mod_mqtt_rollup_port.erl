@@ -10,6 +10,7 @@
 -export([start_link/1, request/3, reload/2, info/1]).
 %% gen_server callbacks
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([format_status/1]).
 
 -include("logger.hrl").
 
@@ -139,6 +140,20 @@ terminate(_Reason, State) ->
         none -> ok;
         {OsPid, Deadline} -> await_exit(VHost, OsPid, Deadline)
     end.
+
+%% @doc The options hold the passwords of brokers, which must not get into a log when this process
+%% crashes or somebody looks at it.
+-spec format_status(gen_server:format_status()) -> gen_server:format_status().
+format_status(Status) ->
+    maps:map(
+        fun
+            (state, #state{vhost = VHost, os_pid = OsPid}) -> {VHost, OsPid};
+            (message, {'$gen_cast', {reload, _}}) -> reload;
+            (log, _) -> [];
+            (_, Value) -> Value
+        end,
+        Status
+    ).
 
 %%%===================================================================
 %%% Effects

@@ -338,17 +338,18 @@ backoff(Failures, #{jitter := Jitter}) ->
     Full = min(?BACKOFF_MAX, ?BACKOFF_MIN bsl min(Failures - 1, 10)),
     Full - trunc(Full * Jitter / 4).
 
+%% The place of a mistake in the configuration is an option, any other is a file or nothing.
 -spec lines([mod_mqtt_rollup_wire:failure()]) -> unicode:chardata().
 lines(Failures) ->
-    ["  ", string:replace(
-        mod_mqtt_rollup_config:format_problems([
-            {text(Place), text(Message)}
-         || {_, Place, Message} <- Failures
-        ]),
-        "\n",
-        "\n  ",
-        all
-    )].
+    lists:join($\n, [["  ", line(Code, text(Place), text(Message))] || {Code, Place, Message} <- Failures]).
+
+-spec line(atom(), binary(), binary()) -> unicode:chardata().
+line(bad_config, Place, Message) ->
+    mod_mqtt_rollup_config:format_problems([{Place, Message}]);
+line(_, <<>>, Message) ->
+    Message;
+line(_, Place, Message) ->
+    [Place, ": ", Message].
 
 -spec remedy([mod_mqtt_rollup_wire:failure()]) -> unicode:chardata().
 remedy([{storage, _, _} | _]) ->
