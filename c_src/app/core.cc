@@ -157,12 +157,7 @@ Result<void> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::st
   return {};
 }
 
-void Core::take(const Message& message, const Now& now) {
-  intake_->accept(message, samples_, created_);
-  for (; observed_ < samples_.size(); ++observed_) {
-    engine_->observe(samples_[observed_], now, effects_);
-  }
-}
+void Core::take(const Message& message) { intake_->accept(message, samples_, created_); }
 
 // What is sealed waits in the history's memory for the next checkpoint.
 void Core::keep(const Effects& effects) {
@@ -177,6 +172,7 @@ void Core::keep(const Effects& effects) {
 
 Result<Turn> Core::finish_turn(const Now& now) {
   if (!is_stuck_) {
+    engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
     row_.clear();
     notifications_.clear();
@@ -221,7 +217,6 @@ Result<Turn> Core::finish_turn(const Now& now) {
   }
   samples_.clear();
   created_.clear();
-  observed_ = 0;
   effects_.clear();
   delivered_.clear();
   return turn;

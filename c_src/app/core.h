@@ -51,10 +51,11 @@ class Core {
   // A reload: series, buckets and alerts that still mean the same go on. The turn must be finished.
   Result<void> reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes);
 
-  void take(const Message& message, const Now& now);
+  void take(const Message& message);
   void delivered(std::uint64_t outbox_id) { delivered_.push_back(outbox_id); }
 
-  // Lets time pass to `now` and commits the turn. After an error: is_stuck().
+  // Observes what was taken at `now`, lets time pass to it and commits the turn. After an error:
+  // is_stuck().
   Result<Turn> finish_turn(const Now& now);
   bool is_stuck() const { return is_stuck_; }
 
@@ -96,7 +97,6 @@ class Core {
   // The open turn.
   std::vector<Sample> samples_;
   std::vector<engine::NewSeries> created_;
-  std::size_t observed_ = 0;
   Effects effects_;
   std::vector<std::uint64_t> delivered_;
   std::string row_;

@@ -228,7 +228,7 @@ void Program::turn(const Now& now) {
     batch_.clear();
     inbox_.drain(batch_, kMessagesPerTurn);
     for (const Message& message : batch_) {
-      core_->take(message, now);
+      core_->take(message);
     }
     for (const mqtt::Inbox::Dropped& dropped : inbox_.take_dropped()) {
       for (std::uint64_t i = 0; i < dropped.count; ++i) {

@@ -133,6 +133,26 @@ void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   }
 }
 
+void Engine::observe(std::span<const Sample> samples, const Now& now, Effects& effects) {
+  // With many series nearly every one is out of the cache: first the series, then what it points
+  // to.
+  constexpr std::size_t kNear = 4;
+  constexpr std::size_t kFar = 8;
+  const std::vector<SeriesEntry>& entries = impl_->state.entries;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    if (i + kFar < samples.size()) {
+      const auto* entry = reinterpret_cast<const char*>(&entries[samples[i + kFar].series]);
+      for (std::size_t line = 0; line < sizeof(SeriesEntry); line += 64) {
+        __builtin_prefetch(entry + line);
+      }
+    }
+    if (i + kNear < samples.size()) {
+      entries[samples[i + kNear].series].numbers.prefetch();
+    }
+    observe(samples[i], now, effects);
+  }
+}
+
 void Engine::advance(const Now& now, Effects& effects) {
   impl_->run(now, effects);
   impl_->correct_dirty(now, effects);

@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,6 +85,8 @@ class Engine {
 
   // Takes one sample. Counts it as accepted, or as dropped with a reason.
   void observe(const Sample& sample, const Now& now, Effects& effects);
+  // The same for many, in their order; faster, because memory is fetched ahead.
+  void observe(std::span<const Sample> samples, const Now& now, Effects& effects);
 
   // Does everything that is due at or before `now`.
   void advance(const Now& now, Effects& effects);

@@ -26,7 +26,7 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
                     std::vector<NewSeries>& created) {
   auto& topics = topics_[message.broker];
   if (const auto found = topics.find(message.topic); found != topics.end()) {
-    accept(message, found.value(), samples, created);
+    accept(message, found->second, samples, created);
     return;
   }
   streams_.clear();
@@ -37,49 +37,53 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
     engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);
     return;
   }
-  Bindings bindings;
+  const auto begin = static_cast<std::uint32_t>(slots_.size());
   for (const StreamIndex stream : streams_) {
-    bindings.push_back(
-        {stream,
-         std::vector<SeriesId>(engine_.plan().streams[stream].config.fields.size(), kUnbound)});
+    slots_.insert(slots_.end(), engine_.plan().streams[stream].config.fields.size(),
+                  {stream, kUnbound});
   }
-  accept(message, bindings, samples, created);
-  const bool has_series = std::any_of(bindings.begin(), bindings.end(), [](const Binding& binding) {
-    return std::any_of(binding.series.begin(), binding.series.end(),
-                       [](SeriesId id) { return id != kUnbound; });
-  });
+  const Range range{begin, static_cast<std::uint32_t>(slots_.size())};
+  accept(message, range, samples, created);
+  const bool has_series = std::any_of(slots_.begin() + begin, slots_.end(),
+                                      [](const Slot& slot) { return slot.series != kUnbound; });
   if (has_series) {
-    topics.emplace(message.topic, std::move(bindings));
+    topics.emplace(message.topic, range);
+  } else {
+    slots_.resize(begin);
   }
 }
 
-void Intake::accept(const Message& message, Bindings& bindings, std::vector<Sample>& samples,
+void Intake::accept(const Message& message, Range range, std::vector<Sample>& samples,
                     std::vector<NewSeries>& created) {
   bool is_wanted = false;
-  for (Binding& binding : bindings) {
-    if (is_meant_for(message, binding.stream)) {
+  for (std::uint32_t first = range.begin; first < range.end;) {
+    const StreamIndex stream = slots_[first].stream;
+    if (is_meant_for(message, stream)) {
       is_wanted = true;
-      accept(message, binding, samples, created);
+      decode(message, first, samples, created);
     }
+    first += static_cast<std::uint32_t>(engine_.plan().streams[stream].config.fields.size());
   }
   if (!is_wanted) {
     engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);
   }
 }
 
-void Intake::accept(const Message& message, Binding& binding, std::vector<Sample>& samples,
+void Intake::decode(const Message& message, std::uint32_t first_slot, std::vector<Sample>& samples,
                     std::vector<NewSeries>& created) {
-  decoder_.decode(engine_.plan().streams[binding.stream].config, message.payload, results_);
+  const StreamIndex stream = slots_[first_slot].stream;
+  decoder_.decode(engine_.plan().streams[stream].config, message.payload, results_);
   for (std::size_t field = 0; field < results_.size(); ++field) {
     if (const DropReason* reason = std::get_if<DropReason>(&results_[field])) {
-      engine_.count_dropped(binding.stream, *reason, message.topic);
+      engine_.count_dropped(stream, *reason, message.topic);
       continue;
     }
-    if (binding.series[field] == kUnbound && !bind(message, binding, field, created)) {
+    Slot& slot = slots_[first_slot + field];
+    if (slot.series == kUnbound && !bind(message, slot, field, created)) {
       continue;
     }
     const auto& value = std::get<decode::Value>(results_[field]);
-    samples.push_back({.series = binding.series[field],
+    samples.push_back({.series = slot.series,
                        .has_event_time = value.event_time.has_value(),
                        .retained = message.retained,
                        .time = value.event_time.value_or(message.arrival),
@@ -87,18 +91,18 @@ void Intake::accept(const Message& message, Binding& binding, std::vector<Sample
   }
 }
 
-bool Intake::bind(const Message& message, Binding& binding, std::size_t field,
+bool Intake::bind(const Message& message, Slot& slot, std::size_t field,
                   std::vector<NewSeries>& created) {
-  const StreamPlan& stream = engine_.plan().streams[binding.stream];
+  const StreamPlan& stream = engine_.plan().streams[slot.stream];
   const SeriesKey key{stream.config.name, stream.config.broker, message.topic,
                       stream.config.fields[field].name};
   const std::size_t before = engine_.series_count();
   const tl::expected<SeriesId, DropReason> id = engine_.add_series(key);
   if (!id) {
-    engine_.count_dropped(binding.stream, id.error(), message.topic);
+    engine_.count_dropped(slot.stream, id.error(), message.topic);
     return false;
   }
-  binding.series[field] = *id;
+  slot.series = *id;
   if (engine_.series_count() > before) {
     created.push_back({*id, key});
   }

@@ -2,6 +2,7 @@
 // makes the series, and counts what is dropped. The hot path is one look-up by topic.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,23 +32,28 @@ class Intake {
               std::vector<NewSeries>& created);
 
  private:
-  struct Binding {
+  // One field of one stream that wants a topic.
+  struct Slot {
     StreamIndex stream = 0;
-    std::vector<SeriesId> series;  // per field; kUnbound until its first value
+    SeriesId series = 0;  // kUnbound until its first value
   };
-  using Bindings = std::vector<Binding>;
+  // A topic's slots: those of a stream stand together, in the order of its fields.
+  struct Range {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+  };
 
-  void accept(const Message& message, Bindings& bindings, std::vector<Sample>& samples,
+  void accept(const Message& message, Range range, std::vector<Sample>& samples,
               std::vector<NewSeries>& created);
-  void accept(const Message& message, Binding& binding, std::vector<Sample>& samples,
+  void decode(const Message& message, std::uint32_t first_slot, std::vector<Sample>& samples,
               std::vector<NewSeries>& created);
-  bool bind(const Message& message, Binding& binding, std::size_t field,
-            std::vector<NewSeries>& created);
+  bool bind(const Message& message, Slot& slot, std::size_t field, std::vector<NewSeries>& created);
 
   Engine& engine_;
   decode::PayloadDecoder decoder_;
   // Per broker. Only topics that have a series: what is never a sample must not fill the memory.
-  std::vector<tsl::robin_map<std::string, Bindings>> topics_;
+  std::vector<tsl::robin_map<std::string, Range>> topics_;
+  std::vector<Slot> slots_;
   std::vector<decode::FieldResult> results_;
   std::vector<StreamIndex> streams_;
 };

@@ -54,6 +54,15 @@ class Series {
   // and the series needs settle().
   Taken observe(Time time, double value);
 
+  // Fetches what observe() is going to touch.
+  void prefetch() const {
+    if (!buckets_.empty()) {
+      __builtin_prefetch(&buckets_.back());
+      __builtin_prefetch(reinterpret_cast<const char*>(&buckets_.back()) + 64);
+    }
+    __builtin_prefetch(samples_.data() + samples_.size());
+  }
+
   // A retained copy at subscribe: the current value if there is none (SEMANTICS 1.7).
   void observe_retained(double value);
 
