@@ -4,16 +4,15 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <source_location>
 
 namespace rollup {
 
-[[noreturn]] inline void check_failed(
-    const char* claim, std::source_location where = std::source_location::current()) {
-  std::fprintf(stderr, "%s:%u: check failed: %s\n", where.file_name(), where.line(), claim);
+[[noreturn]] inline void check_failed(const char* claim, const char* file, int line) {
+  std::fprintf(stderr, "%s:%d: check failed: %s\n", file, line, claim);
   std::abort();
 }
 
 }  // namespace rollup
 
-#define ROLLUP_CHECK(claim) ((claim) ? static_cast<void>(0) : ::rollup::check_failed(#claim))
+#define ROLLUP_CHECK(claim) \
+  ((claim) ? static_cast<void>(0) : ::rollup::check_failed(#claim, __FILE__, __LINE__))

@@ -13,14 +13,14 @@ namespace rollup {
 
 // The codes cross to Erlang as atoms of the same spelling; see to_string(ErrorCode).
 enum class ErrorCode {
-  bad_config,    // an option has a wrong value; `place` is its path
-  bad_request,   // a question is malformed; `place` is the field
-  not_found,     // no series, alert or cursor of that name
-  too_large,     // over a limit; the message names the limit
-  timeout,       // the deadline passed before the work was done
-  storage,       // the history file cannot be read or written
-  unsupported,   // a version of the protocol or of a file that this program does not know
-  unavailable,   // a broker or the database is not there now; trying again may help
+  bad_config,   // an option has a wrong value; `place` is its path
+  bad_request,  // a question is malformed; `place` is the field
+  not_found,    // no series, alert or cursor of that name
+  too_large,    // over a limit; the message names the limit
+  timeout,      // the deadline passed before the work was done
+  storage,      // the history file cannot be read or written
+  unsupported,  // a version of the protocol or of a file that this program does not know
+  unavailable,  // a broker or the database is not there now; trying again may help
 };
 
 // The atom's text, e.g. "bad_config".

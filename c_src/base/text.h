@@ -2,6 +2,7 @@
 // Everything here is independent of the locale.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,14 +20,15 @@ inline constexpr int kDecimalsMax = 9;
 // grows. Cheap when `at_least` already fits. A value that is not finite gives `at_least`.
 int decimals_of(double value, int at_least = 0);
 
-// The shortest decimal that rounds to `decimals` places: no trailing zeros, no exponent, "-0" is "0".
-// 21.10 with 2 -> "21.1". Not finite -> "".
+// The shortest decimal that rounds to `decimals` places: no trailing zeros, no exponent, "-0" is
+// "0". 21.10 with 2 -> "21.1". Not finite -> "".
 std::string format_number(double value, int decimals);
 
 // Always exactly `decimals` places, for columns and text: 21.0 with 1 -> "21.0".
 std::string format_fixed(double value, int decimals);
 
-// "90s" "5m" "1h" "1d" "1w" "500ms" and sums of them ("1h30m"); no sign, no blanks. Nothing otherwise.
+// "90s" "5m" "1h" "1d" "1w" "500ms" and sums of them ("1h30m"); no sign, no blanks. Nothing
+// otherwise.
 std::optional<Duration> parse_duration(std::string_view text);
 
 // The largest units that say it exactly: 5400000 ms -> "1h30m", 0 -> "0s".
@@ -45,5 +47,9 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
 
 // True if `text` is well-formed UTF-8 (no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);
+
+// Length in bytes of the control character (U+0000..U+001F, U+007F..U+009F) at byte `at` of UTF-8
+// text; 0 if another character stands there.
+std::size_t control_character_size(std::string_view text, std::size_t at);
 
 }  // namespace rollup

@@ -26,7 +26,8 @@ struct Now {
 constexpr Time time_from_ms(std::int64_t ms) { return Time{Duration{ms}}; }
 constexpr std::int64_t to_ms(Time time) { return time.time_since_epoch().count(); }
 
-// The largest multiple of `step` (> 0) since the epoch that is not after `time`; also right before 1970.
+// The largest multiple of `step` (> 0) since the epoch that is not after `time`; also right before
+// 1970.
 constexpr Time floor_to(Time time, Duration step) {
   const std::int64_t ms = to_ms(time);
   const std::int64_t size = step.count();

@@ -14,7 +14,7 @@
 namespace rollup::decode {
 
 struct Value {
-  double value = 0;                 // scaled, finite, inside `valid`
+  double value = 0;                // scaled, finite, inside `valid`
   std::optional<Time> event_time;  // of the payload, if the stream names one
 };
 
@@ -28,8 +28,8 @@ class PayloadDecoder {
   PayloadDecoder(PayloadDecoder&&) noexcept;
   PayloadDecoder& operator=(PayloadDecoder&&) noexcept;
 
-  // One result per field of `stream`, in order; replaces what `results` held. Never fails: any bytes
-  // are answered with values or reasons.
+  // One result per field of `stream`, in order; replaces what `results` held. Never fails: any
+  // bytes are answered with values or reasons.
   void decode(const Stream& stream, std::string_view payload, std::vector<FieldResult>& results);
 
  private:
@@ -38,8 +38,8 @@ class PayloadDecoder {
   Limits limits_;
 };
 
-// A JSON Pointer (RFC 6901) in its full form: "temp" -> "/temp", "/a~1b/0" as it is, "" is the whole
-// document. Nothing if it has a bad escape.
+// A JSON Pointer (RFC 6901) in its full form: "temp" -> "/temp", "/a~1b/0" as it is, "" is the
+// whole document. Nothing if it has a bad escape.
 std::optional<std::string> full_pointer(std::string_view pointer);
 
 }  // namespace rollup::decode

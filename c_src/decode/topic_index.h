@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "model/ids.h"
@@ -22,7 +23,18 @@ class TopicIndex {
   void match(std::string_view topic, std::vector<StreamIndex>& streams) const;
 
  private:
-  struct Node;
+  // What the levels so far lead to. Node 0 is the root and nobody's child, so 0 means none.
+  struct Node {
+    std::vector<std::pair<std::string, std::uint32_t>> literals;  // sorted
+    std::uint32_t any_level = 0;                                  // under "+"
+    std::vector<StreamIndex> streams;                             // of filters that end here
+    std::vector<StreamIndex> open_streams;                        // of filters with "#" next
+  };
+
+  // `rest`: the levels of the topic that are below the node. As deep as the filters at most.
+  void walk(std::uint32_t index, std::string_view rest, bool is_first,
+            std::vector<StreamIndex>& streams) const;
+
   std::vector<Node> nodes_;
 };
 

@@ -3,7 +3,8 @@
 //   filter    home/{room}/temperature     `{name}` matches one level as `+` does, and names it
 //   template  stats/{series}              `{name}` is replaced; `{{` and `}}` are literal braces
 //
-// Rules of matching: MQTT 5.0 section 4.7. `#` and `+` do not match a first level that begins with `$`.
+// Rules of matching: MQTT 5.0 section 4.7. `#` and `+` do not match a first level that begins with
+// `$`.
 #pragma once
 
 #include <optional>
@@ -27,7 +28,7 @@ using Captures = std::vector<std::pair<std::string, std::string>>;
 class TopicFilter {
  public:
   // Error bad_config without a place: empty level names, a name used twice, '#' not last, braces
-  // inside a level, bytes that no topic may have.
+  // inside a level, bytes that no topic may have, more than 200 levels.
   static Result<TopicFilter> parse(std::string_view text);
 
   // As it was written.
@@ -54,8 +55,8 @@ class TopicFilter {
 // A parsed template. Immutable.
 class Template {
  public:
-  // `known`: the names that may stand in braces. Error bad_config without a place, naming the unknown
-  // name and the nearest known one, or the unclosed brace.
+  // `known`: the names that may stand in braces. Error bad_config without a place, naming the
+  // unknown name and the nearest known one, or the unclosed brace.
   static Result<Template> parse(std::string_view text, const std::vector<std::string>& known);
 
   const std::string& text() const { return text_; }
@@ -67,11 +68,13 @@ class Template {
   std::string expand(const Captures& values) const;
 
   // As expand(), for the parts of a topic: a value's characters that no topic may have ('+', '#',
-  // NUL and control characters) become '_'.
+  // NUL and control characters) become '_'. So does '/' except in {series} and {topic}, so that the
+  // topic always has the form that level_pattern() tells.
   std::string expand_topic(const Captures& values) const;
 
   // A pattern of levels for may_overlap(): literal levels, "+" for a level that is or contains a
-  // single-level name, and "**" where `{series}` or `{topic}` may bring any number (>= 1) of levels.
+  // single-level name, and "**" where `{series}` or `{topic}` may bring any number (>= 1) of
+  // levels.
   std::vector<std::string> level_pattern() const;
 
  private:
@@ -84,7 +87,8 @@ class Template {
 };
 
 // Whether some topic is matched by both. Patterns: levels, "+" one level, "#" (last) any number of
-// levels including none, "**" one or more levels.
+// levels including none, "**" one or more levels. A "#" that stands alone shares nothing with a
+// pattern that begins with "$"; a "+" may, because in a template it stands for any text.
 bool may_overlap(const std::vector<std::string>& pattern, const std::vector<std::string>& other);
 
 // Whether every topic that `narrow` matches is matched by `wide` too.
