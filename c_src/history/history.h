@@ -1,8 +1,8 @@
 // What survives: one SQLite file with the journal, the checkpoint, sealed blocks and the outbox.
 //
 // Discipline (ARCHITECTURE 5). Each turn is one transaction: commit_turn() writes the turn's inputs
-// and the notifications that came of them. Now and then checkpoint() writes, in one transaction, the
-// engine's state, what was sealed since the last one, and cuts the journal. A start loads the
+// and the notifications that came of them. Now and then checkpoint() writes, in one transaction,
+// the engine's state, what was sealed since the last one, and cuts the journal. A start loads the
 // checkpoint and runs the journal through the same engine, which yields the same state and the same
 // sealed buckets again; so sealed data needs no commit of its own.
 //
@@ -47,9 +47,11 @@ using Keep = std::array<Duration, kTierCount>;
 
 class History {
  public:
-  // Opens or creates `directory`/history.db and locks it against other programs (error unavailable).
-  // A file that cannot be read or has a newer schema is moved aside to history.db.unreadable-<n> and
-  // a new one is begun; moved_aside() then names it. An older schema is migrated in place.
+  // Opens or creates `directory`/history.db and locks it against other programs (error
+  // unavailable). A file whose content cannot be read or has a newer schema is moved aside to
+  // history.db.unreadable-<n> and a new one is begun; moved_aside() then names it. An older schema
+  // is migrated in place. What is no fault of the file (rights, a full disk) is an error, and the
+  // file stays.
   static Result<std::unique_ptr<History>> open(const Options& options);
   ~History();
   History(const History&) = delete;
@@ -78,6 +80,9 @@ class History {
   Result<std::vector<OutboxEntry>> outbox() const;
 
   // -- sealed data: in memory until the next checkpoint --
+  // Ascending per series and tier. A bucket that starts at or before the newest one there is
+  // already there and is ignored. `points` are all the points of one or more buckets: equal times
+  // stay, but what is not after the points of earlier calls is ignored in the same way.
   void append(SeriesId series, Tier tier, const Bucket& bucket);
   void append(SeriesId series, std::span<const Point> points);
 
@@ -88,7 +93,8 @@ class History {
   Result<bool> expire(Time now, const std::function<Keep(SeriesId)>& keep);
 
   // -- reading sealed data, also what is not yet checkpointed --
-  // In ascending order of start; buckets that overlap [from, to). `each` returns false to stop.
+  // In ascending order of start; buckets that overlap [from, to). `each` returns false to stop; it
+  // may read, and must not change the history.
   Result<void> read(SeriesId series, Tier tier, Time from, Time to,
                     const std::function<bool(const Bucket&)>& each) const;
   Result<void> read(SeriesId series, Time from, Time to,
