@@ -1,0 +1,201 @@
+#include <rollup/v1/rollup.pb.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/sparkline.h"
+#include "base/text.h"
+#include "publish/encode.h"
+#include "publish/json_object.h"
+#include "publish/payload_rules.h"
+
+namespace rollup::publish {
+namespace {
+
+// What an encoder gives up, step by step, to stay within its limit.
+enum class Detail { full, without_curve, without_aggregates, value_only };
+constexpr Detail kDetails[] = {Detail::full, Detail::without_curve, Detail::without_aggregates,
+                               Detail::value_only};
+
+// In the order of the members. `count` has a place of its own.
+constexpr AggregateKind kShown[] = {AggregateKind::avg,  AggregateKind::mean,  AggregateKind::min,
+                                    AggregateKind::max,  AggregateKind::sum,   AggregateKind::first,
+                                    AggregateKind::last, AggregateKind::stddev};
+
+// The aggregates that are known: of a window that is covered by half (SEMANTICS 2.4), but the count
+// always is. The sum of no samples is 0, but it says nothing.
+std::optional<double> shown_value(const Summary& summary, AggregateKind kind) {
+  const Aggregate& aggregate = summary.aggregate;
+  if (aggregate.empty() || (!summary.is_known && kind != AggregateKind::count) ||
+      (kind == AggregateKind::sum && aggregate.count == 0)) {
+    return std::nullopt;
+  }
+  return value_of(aggregate, kind);
+}
+
+bool has_curve(const Summary& summary) {
+  return std::any_of(summary.spark.begin(), summary.spark.end(),
+                     [](const std::optional<double>& value) { return value.has_value(); });
+}
+
+// `value` stands first, null included: no number may come before it (docs/PAYLOADS.md).
+std::string json(const Summary& summary, const SummaryStyle& style, Detail detail) {
+  JsonObject object;
+  object.number("value", summary.value, style.decimals);
+  if (detail == Detail::value_only) {
+    return object.finish();
+  }
+  const std::string unit = safe_text(style.unit);
+  if (!unit.empty()) {
+    object.text("unit", shortened(unit, detail == Detail::without_aggregates ? 32 : unit.size()));
+  }
+  if (detail != Detail::without_aggregates) {
+    for (const AggregateKind kind : kShown) {
+      if (const std::optional<double> value = shown_value(summary, kind)) {
+        object.number(to_string(kind), value, decimals_for(kind, style.decimals));
+      }
+    }
+  }
+  object.integer("count", summary.aggregate.count);
+  object.number("covered", summary.covered, 3);
+  object.text("window", format_duration(summary.window));
+  object.text("start", format_rfc3339(summary.start));
+  object.text("end", format_rfc3339(summary.end));
+  object.integer("rev", summary.rev);
+  object.truth("final", summary.final);
+  if (detail == Detail::full && !summary.spark.empty()) {
+    object.numbers("spark", summary.spark, decimals_for(AggregateKind::avg, style.decimals));
+  }
+  return object.finish();
+}
+
+std::optional<std::string> encode_json(const Summary& summary, const SummaryStyle& style) {
+  for (const Detail detail : kDetails) {
+    std::string payload = json(summary, style, detail);
+    if (fits_padded(payload.size(), style.bytes_max)) {
+      pad_payload(payload, style.bytes_max);
+      return payload;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> encode_number(const Summary& summary, const SummaryStyle& style) {
+  const std::optional<double> value = shown_value(summary, style.aggregate);
+  std::string payload =
+      value ? format_number(*value, decimals_for(style.aggregate, style.decimals)) : "";
+  // Half a number is another number.
+  if (payload.empty() || !fits_padded(payload.size(), style.bytes_max)) {
+    return std::nullopt;
+  }
+  pad_payload(payload, style.bytes_max);
+  return payload;
+}
+
+std::string first_line(const Summary& summary, const SummaryStyle& style) {
+  const std::string unit = safe_text(style.unit);
+  std::string line = summary.value ? with_unit(*summary.value, style.decimals, unit) : "";
+  if (line.empty()) {
+    line = unit.empty() ? "?" : "? " + unit;
+  }
+  std::string parts;
+  for (const AggregateKind kind : {AggregateKind::min, AggregateKind::mean, AggregateKind::max}) {
+    const std::optional<double> value = shown_value(summary, kind);
+    const std::string number =
+        value ? format_fixed(*value, decimals_for(kind, style.decimals)) : "";
+    if (!number.empty()) {
+      parts += (parts.empty() ? "" : " · ") + std::string(to_string(kind)) + " " + number;
+    }
+  }
+  if (!parts.empty()) {
+    parts += " ";
+  }
+  const std::uint64_t count = summary.aggregate.count;
+  return line + "   " + parts + "(" + duration_for_people(summary.window) + ", " +
+         std::to_string(count) + (count == 1 ? " sample)" : " samples)");
+}
+
+std::string encode_text(const Summary& summary, const SummaryStyle& style) {
+  std::string payload = first_line(summary, style);
+  if (has_curve(summary)) {
+    const std::string curve = "\n" + sparkline(summary.spark);
+    if (fits_padded(payload.size() + curve.size(), style.bytes_max)) {
+      payload += curve;
+    }
+  }
+  pad_payload(payload, style.bytes_max);
+  return payload;
+}
+
+v1::Summary message(const Summary& summary, const SummaryStyle& style) {
+  v1::Summary message;
+  if (summary.value) {
+    message.set_value(*summary.value);
+  }
+  message.set_unit(safe_text(style.unit));
+  const std::pair<AggregateKind, void (v1::Summary::*)(double)> setters[] = {
+      {AggregateKind::avg, &v1::Summary::set_avg},
+      {AggregateKind::mean, &v1::Summary::set_mean},
+      {AggregateKind::min, &v1::Summary::set_min},
+      {AggregateKind::max, &v1::Summary::set_max},
+      {AggregateKind::sum, &v1::Summary::set_sum},
+      {AggregateKind::first, &v1::Summary::set_first},
+      {AggregateKind::last, &v1::Summary::set_last},
+      {AggregateKind::stddev, &v1::Summary::set_stddev}};
+  for (const auto& [kind, set] : setters) {
+    if (const std::optional<double> value = shown_value(summary, kind)) {
+      (message.*set)(*value);
+    }
+  }
+  message.set_count(summary.aggregate.count);
+  message.set_covered(summary.covered);
+  message.set_window_ms(summary.window.count());
+  message.set_start_ms(to_ms(summary.start));
+  message.set_end_ms(to_ms(summary.end));
+  // Never 0, so the message is never empty.
+  message.set_rev(std::max(summary.rev, 1U));
+  message.set_final(summary.final);
+  for (const std::optional<double>& value : summary.spark) {
+    v1::SparkPoint* point = message.add_spark();
+    if (value) {
+      point->set_value(*value);
+    }
+  }
+  return message;
+}
+
+std::optional<std::string> encode_protobuf(const Summary& summary, const SummaryStyle& style) {
+  v1::Summary content = message(summary, style);
+  if (content.ByteSizeLong() > style.bytes_max) {
+    content.clear_spark();
+  }
+  if (content.ByteSizeLong() > style.bytes_max) {
+    content.clear_unit();
+  }
+  if (content.ByteSizeLong() > style.bytes_max) {
+    return std::nullopt;
+  }
+  return content.SerializeAsString();
+}
+
+}  // namespace
+
+std::optional<std::string> encode(const Summary& summary, const SummaryStyle& style) {
+  // A gap is no zero, and nothing is said of it (SEMANTICS 1.8).
+  if (summary.aggregate.empty() && !summary.value) {
+    return std::nullopt;
+  }
+  switch (style.format) {
+    case OutputFormat::json:
+      return encode_json(summary, style);
+    case OutputFormat::number:
+      return encode_number(summary, style);
+    case OutputFormat::text:
+      return encode_text(summary, style);
+    case OutputFormat::protobuf:
+      return encode_protobuf(summary, style);
+  }
+  return std::nullopt;
+}
+
+}  // namespace rollup::publish
