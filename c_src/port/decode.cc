@@ -1,0 +1,221 @@
+// From frames to messages.
+#include <limits>
+#include <utility>
+
+#include "port/map_reader.h"
+#include "port/messages.h"
+#include "port/term_reader.h"
+
+namespace rollup::port {
+namespace {
+
+constexpr std::int64_t kIntegerMin = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kIntegerMax = std::numeric_limits<std::int64_t>::max();
+constexpr std::size_t kAggregatesMax = std::size(kAggregateKinds);
+
+template <class T>
+Result<T> checked(const Failure& failure, T value) {
+  if (failure) {
+    return tl::unexpected(failure.error());
+  }
+  return value;
+}
+
+std::optional<std::int64_t> optional_integer(MapReader& reader, std::string_view key) {
+  const Term* term = reader.term(key);
+  if (term == nullptr || term->is_atom("null")) {
+    return std::nullopt;
+  }
+  if (!term->as_integer()) {
+    reader.failure().expected(reader.place_of(key), "an integer or null", *term);
+  }
+  return term->as_integer();
+}
+
+query::SeriesRequest read_series_request(Failure& failure, const Term& term) {
+  MapReader reader(failure, term, "");
+  query::SeriesRequest request;
+  request.filter = reader.text("filter");
+  request.after = reader.text("after");
+  request.max = static_cast<std::size_t>(reader.integer("max", 0, kIntegerMax));
+  reader.finish();
+  return request;
+}
+
+query::HistoryRequest read_history_request(Failure& failure, const Term& term) {
+  MapReader reader(failure, term, "");
+  query::HistoryRequest request;
+  request.series = reader.text("series");
+  if (const auto from = optional_integer(reader, "from_ms")) {
+    request.from = time_from_ms(*from);
+  }
+  if (const auto to = optional_integer(reader, "to_ms")) {
+    request.to = time_from_ms(*to);
+  }
+  if (const auto last = optional_integer(reader, "last_ms")) {
+    request.last = Duration(*last);
+  }
+  if (const auto step = optional_integer(reader, "step_ms")) {
+    request.step = Duration(*step);
+  }
+  if (const Term* aggregates = reader.term("aggregates")) {
+    const std::string place = reader.place_of("aggregates");
+    const std::vector<Term>& items = read_list(failure, *aggregates, place);
+    if (items.size() > kAggregatesMax) {
+      failure.set(place, "each aggregate at most once");
+    }
+    for (const Term& item : items) {
+      const std::string* name = item.as_atom();
+      if (const auto kind = name == nullptr ? std::nullopt : parse_aggregate(*name)) {
+        request.aggregates.push_back(*kind);
+      } else {
+        failure.expected(place, "names of aggregates", item);
+      }
+    }
+  }
+  request.max = static_cast<std::size_t>(reader.integer("max", 0, kIntegerMax));
+  request.after = reader.text("after");
+  reader.finish();
+  return request;
+}
+
+Result<Question> read_question(const Term& term) {
+  if (term.is_atom("status")) {
+    return StatusRequest{};
+  }
+  Failure failure(ErrorCode::bad_request);
+  const std::vector<Term>* pair = term.as_tuple();
+  if (pair != nullptr && pair->size() == 2 && (*pair)[0].is_atom("series")) {
+    query::SeriesRequest request = read_series_request(failure, (*pair)[1]);
+    return checked<Question>(failure, std::move(request));
+  }
+  if (pair != nullptr && pair->size() == 2 && (*pair)[0].is_atom("history")) {
+    query::HistoryRequest request = read_history_request(failure, (*pair)[1]);
+    return checked<Question>(failure, std::move(request));
+  }
+  return fail(ErrorCode::unsupported, "", "this program does not know the question");
+}
+
+Result<Incoming> read_hello(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  MapReader reader(failure, items[1], "hello");
+  Hello hello;
+  hello.protocol = reader.integer("protocol", kIntegerMin, kIntegerMax);
+  // A later protocol may say hello in another way; its version is all that matters then.
+  if (hello.protocol == kProtocolVersion) {
+    hello.vhost = reader.text("vhost");
+    reader.finish();
+  }
+  return checked<Incoming>(failure, std::move(hello));
+}
+
+Result<Incoming> read_configure(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  Configure configure;
+  configure.id = read_integer(failure, items[1], "configure", kIntegerMin, kIntegerMax);
+  MapReader reader(failure, items[2], "configure");
+  configure.data_dir = reader.text("data_dir");
+  if (configure.data_dir.find('\0') != std::string::npos) {
+    failure.set("configure->data_dir", "expected a path");
+  }
+  configure.full_sync = reader.choice<bool>("durability", {{"normal", false}, {"full", true}});
+  const Term* rules = reader.term("rules");
+  const Term* brokers = reader.term("brokers");
+  reader.finish();
+  if (failure) {
+    return tl::unexpected(failure.error());
+  }
+  configure.terms = read_config(*rules, *brokers);
+  return configure;
+}
+
+Result<Incoming> read_check(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  Check check;
+  check.id = read_integer(failure, items[1], "check", kIntegerMin, kIntegerMax);
+  MapReader reader(failure, items[2], "check");
+  const Term* rules = reader.term("rules");
+  const Term* brokers = reader.term("brokers");
+  reader.finish();
+  if (failure) {
+    return tl::unexpected(failure.error());
+  }
+  check.terms = read_config(*rules, *brokers);
+  return check;
+}
+
+Result<Incoming> read_request(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  Request request;
+  request.id = read_integer(failure, items[1], "request", kIntegerMin, kIntegerMax);
+  request.deadline = Duration(read_integer(failure, items[2], "request", 0, kDurationMsMax));
+  if (failure) {
+    return tl::unexpected(failure.error());
+  }
+  request.question = read_question(items[3]);
+  return request;
+}
+
+Result<Incoming> read_credit(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  const std::int64_t events = read_integer(failure, items[1], "credit", 0, kIntegerMax);
+  return checked<Incoming>(failure, Credit{events});
+}
+
+Result<Incoming> read_notified(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  const std::int64_t id = read_integer(failure, items[1], "notified", 0, kIntegerMax);
+  return checked<Incoming>(failure, Notified{static_cast<std::uint64_t>(id)});
+}
+
+struct Shape {
+  std::string_view tag;
+  std::size_t size;
+  Result<Incoming> (*read)(const std::vector<Term>& items);
+};
+
+constexpr Shape kShapes[] = {
+    {"hello", 2, read_hello},     {"configure", 3, read_configure}, {"check", 3, read_check},
+    {"request", 4, read_request}, {"credit", 2, read_credit},       {"notified", 2, read_notified},
+};
+
+}  // namespace
+
+Result<Incoming> decode(std::string_view frame) {
+  const Result<Term> term = read_term(frame);
+  if (!term) {
+    return tl::unexpected(term.error());
+  }
+  if (const std::vector<Term>* items = term->as_tuple(); items != nullptr && !items->empty()) {
+    for (const Shape& shape : kShapes) {
+      if (items->size() == shape.size && items->front().is_atom(shape.tag)) {
+        return shape.read(*items);
+      }
+    }
+  }
+  return fail(ErrorCode::unsupported, "", "a message that the protocol does not have");
+}
+
+Result<Notification> decode_notification(std::string_view bytes) {
+  const Result<Term> term = read_term(bytes);
+  if (!term) {
+    return tl::unexpected(term.error());
+  }
+  Failure failure(ErrorCode::storage);
+  MapReader reader(failure, *term, "notification");
+  Notification notification;
+  notification.id = reader.text("id");
+  notification.alert = reader.text("alert");
+  notification.series = reader.text("series");
+  notification.topic = reader.text("topic");
+  notification.is_alarm = reader.choice<bool>("phase", {{"ok", false}, {"alarm", true}});
+  notification.to = reader.texts("to");
+  notification.body = reader.text("body");
+  notification.replaces = reader.text("replaces");
+  notification.is_fresh = reader.boolean("fresh");
+  notification.at = time_from_ms(reader.integer("at_ms", kIntegerMin, kIntegerMax));
+  reader.finish();
+  return checked(failure, std::move(notification));
+}
+
+}  // namespace rollup::port

@@ -1,0 +1,280 @@
+// From messages to frames.
+#include <algorithm>
+#include <string_view>
+
+#include "port/frame_splitter.h"
+#include "port/messages.h"
+#include "port/term_writer.h"
+
+namespace rollup::port {
+namespace {
+
+std::string finished(const TermWriter& writer) { return std::string(writer.bytes()); }
+
+void write(TermWriter& writer, const std::optional<double>& value) {
+  if (value) {
+    writer.real(*value);
+  } else {
+    writer.null();
+  }
+}
+
+void write(TermWriter& writer, const Error& error) {
+  writer.tuple(3).atom(to_string(error.code)).text(error.place).text(error.message);
+}
+
+std::string encode_outcome(std::string_view tag, std::int64_t id, const ConfigOutcome& outcome) {
+  TermWriter writer;
+  writer.tuple(3).atom(tag).integer(id);
+  if (outcome) {
+    writer.atom("ok");
+  } else {
+    writer.tuple(2).atom("error").list(outcome.error().size());
+    for (const Error& error : outcome.error()) {
+      write(writer, error);
+    }
+    writer.end_list();
+  }
+  return finished(writer);
+}
+
+template <class Range, class T>
+std::size_t number_of(const Range& range, const T& value) {
+  return static_cast<std::size_t>(std::count(range.begin(), range.end(), value));
+}
+
+// Reasons that did not occur are left out.
+void write(TermWriter& writer, const DropCounts& dropped) {
+  writer.map(dropped.size() - number_of(dropped, std::uint64_t{0}));
+  for (std::size_t reason = 0; reason < dropped.size(); ++reason) {
+    if (dropped[reason] > 0) {
+      writer.atom(to_string(static_cast<DropReason>(reason))).count(dropped[reason]);
+    }
+  }
+}
+
+void write(TermWriter& writer, const StreamStatus& stream) {
+  writer.map(6);
+  writer.atom("name").text(stream.name);
+  writer.atom("series").count(stream.series);
+  writer.atom("received").count(stream.received);
+  writer.atom("accepted").count(stream.accepted);
+  writer.atom("dropped");
+  write(writer, stream.dropped);
+  writer.atom("examples");
+  writer.map(stream.examples.size() - number_of(stream.examples, std::string()));
+  for (std::size_t reason = 0; reason < stream.examples.size(); ++reason) {
+    if (!stream.examples[reason].empty()) {
+      writer.atom(to_string(static_cast<DropReason>(reason))).text(stream.examples[reason]);
+    }
+  }
+}
+
+std::string_view to_string(BrokerState state) {
+  switch (state) {
+    case BrokerState::connected:
+      return "connected";
+    case BrokerState::connecting:
+      return "connecting";
+    case BrokerState::down:
+      return "down";
+  }
+  return "down";
+}
+
+void write(TermWriter& writer, const BrokerStatus& broker) {
+  writer.map(6);
+  writer.atom("name").text(broker.name);
+  writer.atom("state").atom(to_string(broker.state));
+  writer.atom("since_ms").integer(to_ms(broker.since));
+  writer.atom("published").count(broker.published);
+  writer.atom("queued").count(broker.queued);
+  writer.atom("last_error").text(broker.last_error);
+}
+
+void write(TermWriter& writer, const StatusAnswer& answer) {
+  writer.map(12);
+  writer.atom("build").text(answer.build);
+  writer.atom("uptime_ms").integer(answer.uptime.count());
+  writer.atom("started_ms").integer(to_ms(answer.started));
+  writer.atom("series").count(answer.series);
+  writer.atom("alerts").count(answer.alerts);
+  writer.atom("alarms").count(answer.alarms);
+  writer.atom("received").count(answer.received);
+  writer.atom("accepted").count(answer.accepted);
+  writer.atom("dropped");
+  write(writer, answer.dropped);
+  writer.atom("streams").list(answer.streams.size());
+  for (const StreamStatus& stream : answer.streams) {
+    write(writer, stream);
+  }
+  writer.end_list();
+  writer.atom("brokers").list(answer.brokers.size());
+  for (const BrokerStatus& broker : answer.brokers) {
+    write(writer, broker);
+  }
+  writer.end_list();
+  writer.atom("history").map(5);
+  writer.atom("bytes").count(answer.history_bytes);
+  writer.atom("journal_rows").count(answer.history_journal_rows);
+  writer.atom("outbox").count(answer.history_outbox);
+  writer.atom("last_commit_ms");
+  if (answer.history_last_commit) {
+    writer.integer(to_ms(*answer.history_last_commit));
+  } else {
+    writer.null();
+  }
+  writer.atom("error").text(answer.history_error);
+}
+
+constexpr std::size_t kLabelKeys = 7;
+
+void write(TermWriter& writer, const query::SeriesLabel& label) {
+  writer.atom("series").text(label.series);
+  writer.atom("stream").text(label.stream);
+  writer.atom("broker").text(label.broker);
+  writer.atom("topic").text(label.topic);
+  writer.atom("field").text(label.field);
+  writer.atom("unit").text(label.unit);
+  writer.atom("title").text(label.title);
+}
+
+void write(TermWriter& writer, const query::SeriesAnswer& answer) {
+  writer.map(2).atom("rows").list(answer.rows.size());
+  for (const query::SeriesRow& row : answer.rows) {
+    writer.map(kLabelKeys + 3);
+    write(writer, row.label);
+    writer.atom("value");
+    write(writer, row.value);
+    writer.atom("age_ms");
+    if (row.age) {
+      writer.integer(row.age->count());
+    } else {
+      writer.null();
+    }
+    writer.atom("count").count(row.count);
+  }
+  writer.end_list().atom("next").text(answer.next);
+}
+
+void write(TermWriter& writer, const query::HistoryAnswer& answer) {
+  writer.map(kLabelKeys + 7);
+  write(writer, answer.label);
+  writer.atom("decimals").integer(answer.decimals);
+  writer.atom("from_ms").integer(to_ms(answer.from));
+  writer.atom("to_ms").integer(to_ms(answer.to));
+  writer.atom("step_ms").integer(answer.step.count());
+  writer.atom("rows").list(answer.rows.size());
+  for (const query::HistoryRow& row : answer.rows) {
+    writer.tuple(2).integer(to_ms(row.start)).list(row.values.size());
+    for (std::size_t column = 0; column < row.values.size(); ++column) {
+      const std::optional<double>& value = row.values[column];
+      if (value && answer.aggregates[column] == AggregateKind::count) {
+        writer.count(static_cast<std::uint64_t>(*value));
+      } else {
+        write(writer, value);
+      }
+    }
+    writer.end_list();
+  }
+  writer.end_list();
+  writer.atom("spark").text(answer.spark);
+  writer.atom("next").text(answer.next);
+}
+
+void write(TermWriter& writer, const Notification& notification) {
+  writer.map(10);
+  writer.atom("id").text(notification.id);
+  writer.atom("alert").text(notification.alert);
+  writer.atom("series").text(notification.series);
+  writer.atom("topic").text(notification.topic);
+  writer.atom("phase").atom(notification.is_alarm ? "alarm" : "ok");
+  writer.atom("to").list(notification.to.size());
+  for (const std::string& jid : notification.to) {
+    writer.text(jid);
+  }
+  writer.end_list();
+  writer.atom("body").text(notification.body);
+  writer.atom("replaces").text(notification.replaces);
+  writer.atom("fresh").boolean(notification.is_fresh);
+  writer.atom("at_ms").integer(to_ms(notification.at));
+}
+
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warning:
+      return "warning";
+    case LogLevel::error:
+      return "error";
+  }
+  return "error";
+}
+
+}  // namespace
+
+std::string encode(const ProgramHello& hello) {
+  TermWriter writer;
+  writer.tuple(2).atom("hello").map(4);
+  writer.atom("protocol").integer(kProtocolVersion);
+  writer.atom("build").text(hello.build);
+  writer.atom("pid").integer(hello.pid);
+  writer.atom("frame_bytes_max").count(kFrameBytesMax);
+  return finished(writer);
+}
+
+std::string encode_configured(std::int64_t id, const ConfigOutcome& outcome) {
+  return encode_outcome("configured", id, outcome);
+}
+
+std::string encode_checked(std::int64_t id, const ConfigOutcome& outcome) {
+  return encode_outcome("checked", id, outcome);
+}
+
+std::string encode_reply(std::int64_t id, const Result<Answer>& answer) {
+  TermWriter writer;
+  writer.tuple(3).atom("reply").integer(id).tuple(2);
+  if (answer) {
+    writer.atom("ok");
+    std::visit([&writer](const auto& content) { write(writer, content); }, *answer);
+  } else {
+    writer.atom("error");
+    write(writer, answer.error());
+  }
+  if (writer.bytes().size() > kFrameBytesMax) {
+    return encode_reply(id, fail(ErrorCode::too_large, "max",
+                                 "the answer is longer than a frame may be, ask for fewer rows"));
+  }
+  return finished(writer);
+}
+
+std::string encode(const Notification& notification) {
+  TermWriter writer;
+  write(writer, notification);
+  return finished(writer);
+}
+
+std::string encode_notify(std::uint64_t outbox_id, const Notification& notification) {
+  TermWriter writer;
+  writer.tuple(3).atom("notify").count(outbox_id);
+  write(writer, notification);
+  return finished(writer);
+}
+
+std::string encode_log(LogLevel level, std::string_view text) {
+  std::size_t size = std::min(text.size(), kLogBytesMax);
+  // Not in the middle of a character, which has at most 3 bytes after its first.
+  for (int step = 0;
+       step < 3 && size < text.size() && (static_cast<unsigned char>(text[size]) & 0xC0) == 0x80;
+       ++step) {
+    --size;
+  }
+  TermWriter writer;
+  writer.tuple(3).atom("log").atom(to_string(level)).text(text.substr(0, size));
+  return finished(writer);
+}
+
+}  // namespace rollup::port

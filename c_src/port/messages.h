@@ -1,0 +1,149 @@
+// The messages of docs/PROTOCOL.md as structs, both ways, so that nothing outside this folder sees
+// a term. Frames here are without their 4 bytes of length.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "model/drop_reason.h"
+#include "port/config_terms.h"
+#include "query/query.h"
+
+namespace rollup::port {
+
+inline constexpr std::int64_t kProtocolVersion = 1;
+
+// -- to the program --
+
+struct Hello {
+  std::int64_t protocol = 0;
+  std::string vhost;
+};
+
+struct Configure {
+  std::int64_t id = 0;
+  std::string data_dir;
+  bool full_sync = false;
+  Result<ConfigTerms> terms;  // an Error belongs into the answer
+};
+
+struct Check {
+  std::int64_t id = 0;
+  Result<ConfigTerms> terms;
+};
+
+struct StatusRequest {};
+using Question = std::variant<StatusRequest, query::SeriesRequest, query::HistoryRequest>;
+
+struct Request {
+  std::int64_t id = 0;
+  Duration deadline{};        // from its arrival
+  Result<Question> question;  // an Error belongs into the answer
+};
+
+struct Credit {
+  std::int64_t events = 0;
+};
+
+struct Notified {
+  std::uint64_t outbox_id = 0;
+};
+
+using Incoming = std::variant<Hello, Configure, Check, Request, Credit, Notified>;
+
+// Any bytes are answered with a message or an Error; an Error is a violation of the protocol. A
+// hello of any protocol version is read, so that its version can be named when it is refused.
+Result<Incoming> decode(std::string_view frame);
+
+// -- from the program --
+
+struct ProgramHello {
+  std::string build;
+  std::int64_t pid = 0;
+};
+std::string encode(const ProgramHello& hello);
+
+using ConfigOutcome = tl::expected<void, Errors>;
+std::string encode_configured(std::int64_t id, const ConfigOutcome& outcome);
+std::string encode_checked(std::int64_t id, const ConfigOutcome& outcome);
+
+using DropCounts = std::array<std::uint64_t, kDropReasonCount>;
+
+struct StreamStatus {
+  std::string name;
+  std::uint64_t series = 0;
+  std::uint64_t received = 0;
+  std::uint64_t accepted = 0;
+  DropCounts dropped{};
+  std::array<std::string, kDropReasonCount> examples;  // "" if there is none
+};
+
+enum class BrokerState { connected, connecting, down };
+
+struct BrokerStatus {
+  std::string name;
+  BrokerState state = BrokerState::down;
+  Time since;  // it has been in this state
+  std::uint64_t published = 0;
+  std::uint64_t queued = 0;
+  std::string last_error;
+};
+
+struct StatusAnswer {
+  std::string build;
+  Duration uptime{};
+  Time started;
+  std::uint64_t series = 0;
+  std::uint64_t alerts = 0;
+  std::uint64_t alarms = 0;
+  std::uint64_t received = 0;
+  std::uint64_t accepted = 0;
+  DropCounts dropped{};
+  std::vector<StreamStatus> streams;
+  std::vector<BrokerStatus> brokers;
+  std::uint64_t history_bytes = 0;
+  std::uint64_t history_journal_rows = 0;
+  std::uint64_t history_outbox = 0;
+  std::optional<Time> history_last_commit;
+  std::string history_error;
+};
+
+using Answer = std::variant<StatusAnswer, query::SeriesAnswer, query::HistoryAnswer>;
+// An answer that is too long for a frame becomes the error too_large.
+std::string encode_reply(std::int64_t id, const Result<Answer>& answer);
+
+struct Notification {
+  std::string id;
+  std::string alert;
+  std::string series;
+  std::string topic;
+  bool is_alarm = true;  // false: it ended
+  std::vector<std::string> to;
+  std::string body;
+  std::string replaces;
+  bool is_fresh = false;
+  Time at;
+
+  friend bool operator==(const Notification&, const Notification&) = default;
+};
+
+// What the outbox keeps: the notification alone, and back.
+std::string encode(const Notification& notification);
+Result<Notification> decode_notification(std::string_view bytes);
+
+std::string encode_notify(std::uint64_t outbox_id, const Notification& notification);
+
+enum class LogLevel { debug, info, warning, error };
+// A longer text is cut.
+inline constexpr std::size_t kLogBytesMax = 4096;
+std::string encode_log(LogLevel level, std::string_view text);
+
+}  // namespace rollup::port

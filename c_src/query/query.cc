@@ -1,0 +1,174 @@
+#include "query/query.h"
+
+#include <algorithm>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "base/sparkline.h"
+#include "base/text.h"
+#include "query/history_range.h"
+#include "query/slot_reader.h"
+#include "query/step_grid.h"
+
+namespace rollup::query {
+namespace {
+
+// For suggestions: longer ones are no misspelt names, and comparing them would cost too much.
+constexpr std::size_t kNameBytesCompared = 128;
+constexpr std::size_t kNamesCompared = 10'000;
+constexpr std::size_t kNamesSuggested = 3;
+
+std::string not_found_message(const engine::Engine& engine, const std::string& name) {
+  const std::string message = "there is no series of this name";
+  if (name.empty() || name.size() > kNameBytesCompared) {
+    return message;
+  }
+  std::vector<std::string> containing;
+  std::vector<std::string> alike;
+  for (SeriesId id = 0; id < engine.series_count(); ++id) {
+    if (!engine.is_live(id)) {
+      continue;
+    }
+    const std::string& known = engine.series(id).name;
+    if (containing.size() < kNamesSuggested && known.find(name) != std::string::npos) {
+      containing.push_back(known);
+    }
+    const std::size_t distance_max = name.size() / 3 + 1;
+    if (alike.size() < kNamesCompared && known.size() <= name.size() + distance_max &&
+        name.size() <= known.size() + distance_max) {
+      alike.push_back(known);
+    }
+  }
+  if (const std::string nearest = nearest_name(name, alike); !nearest.empty()) {
+    return message + ", did you mean " + nearest;
+  }
+  if (containing.empty()) {
+    return message;
+  }
+  std::string choices;
+  for (const std::string& known : containing) {
+    choices += choices.empty() ? known : ", " + known;
+  }
+  return message + ", perhaps " + choices;
+}
+
+// As many rows from range.next on as the page may have.
+std::vector<Slot> slots_of(const HistoryRange& range, const StepGrid& grid, std::size_t rows_max) {
+  std::vector<Slot> slots;
+  for (Time start = range.next; start < range.to && slots.size() < rows_max;) {
+    const Time end = grid.next(start);
+    slots.push_back({start, end, {}});
+    start = end;
+  }
+  return slots;
+}
+
+HistoryRow row_of(const Slot& slot, bool is_known, std::span<const AggregateKind> kinds) {
+  HistoryRow row;
+  row.start = slot.start;
+  for (const AggregateKind kind : kinds) {
+    row.values.push_back(is_known || kind == AggregateKind::count ? value_of(slot.aggregate, kind)
+                                                                  : std::nullopt);
+  }
+  return row;
+}
+
+std::string step_advice(Duration resolution, std::size_t buckets_max) {
+  const auto step =
+      round_step_below(resolution * static_cast<std::int64_t>(buckets_max), resolution);
+  return "a row of this step is made of more than " + std::to_string(buckets_max) + " buckets" +
+         (step ? ", " + format_duration(*step) + " would do" : "");
+}
+
+}  // namespace
+
+SeriesLabel label_of(const engine::Engine& engine, SeriesId id) {
+  const engine::SeriesInfo& info = engine.series(id);
+  const Field& field = engine.plan().streams[info.stream].config.fields[info.field];
+  return {info.name,      info.key.stream, info.key.broker, info.key.topic,
+          info.key.field, field.unit,      field.title};
+}
+
+Result<SeriesId> Query::resolve(const std::string& name) const {
+  std::vector<SeriesId> found = engine_.find(name);
+  for (StreamIndex stream = 0; found.empty() && stream < engine_.plan().streams.size(); ++stream) {
+    const std::string prefix = engine_.plan().streams[stream].config.name + ":";
+    if (name.starts_with(prefix)) {
+      found = engine_.find(name.substr(prefix.size()));
+      std::erase_if(found, [&](SeriesId id) { return engine_.series(id).stream != stream; });
+    }
+  }
+  if (found.empty()) {
+    return fail(ErrorCode::not_found, "series", not_found_message(engine_, name));
+  }
+  const StreamIndex first = engine_.series(found.front()).stream;
+  const bool is_one_stream = std::all_of(
+      found.begin(), found.end(), [&](SeriesId id) { return engine_.series(id).stream == first; });
+  if (!is_one_stream) {
+    std::string choices;
+    for (const SeriesId id : found) {
+      const engine::SeriesInfo& info = engine_.series(id);
+      choices += (choices.empty() ? "" : ", ") + info.key.stream + ":" + info.name;
+    }
+    return fail(ErrorCode::bad_request, "series",
+                "several streams have a series of this name, choose one of " + choices);
+  }
+  return found.front();
+}
+
+Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& now) const {
+  if (request.max == 0) {
+    return fail(ErrorCode::bad_request, "max", "expected at least 1");
+  }
+  if (request.aggregates.size() > std::size(kAggregateKinds)) {
+    return fail(ErrorCode::bad_request, "aggregates", "each aggregate at most once");
+  }
+  const Result<SeriesId> id = resolve(request.series);
+  if (!id) {
+    return tl::unexpected(id.error());
+  }
+  const engine::Plan& plan = engine_.plan();
+  const Duration resolution = plan.streams[engine_.series(*id).stream].config.resolution;
+  Result<HistoryRange> range = range_of(request, resolution, plan.zone, now.wall);
+  if (!range) {
+    return tl::unexpected(range.error());
+  }
+
+  const StepGrid grid(range->step, plan.zone);
+  const std::size_t rows_max = std::min<std::size_t>(request.max, plan.config.limits.rows);
+  std::vector<Slot> slots = slots_of(*range, grid, rows_max);
+  SlotReader reader(engine_, history_, *id, now, buckets_read_max_);
+  const Result<std::size_t> filled = reader.fill(slots, grid.has_local_days());
+  if (!filled) {
+    return tl::unexpected(filled.error());
+  }
+  if (*filled == 0) {
+    return fail(ErrorCode::too_large, "step", step_advice(resolution, buckets_read_max_));
+  }
+  slots.resize(*filled);
+
+  HistoryAnswer answer;
+  answer.label = label_of(engine_, *id);
+  answer.decimals = engine_.current(*id, now).decimals;
+  answer.from = range->from;
+  answer.to = range->to;
+  answer.step = range->step;
+  answer.aggregates = request.aggregates;
+  const AggregateKind curve_kind =
+      request.aggregates.empty() ? AggregateKind::avg : request.aggregates.front();
+  std::vector<std::optional<double>> curve;
+  for (const Slot& slot : slots) {
+    const bool is_known = reader.is_known(slot);
+    answer.rows.push_back(row_of(slot, is_known, request.aggregates));
+    curve.push_back(is_known ? value_of(slot.aggregate, curve_kind) : std::nullopt);
+  }
+  answer.spark = sparkline(curve);
+  range->next = slots.back().end;
+  if (range->next < range->to) {
+    answer.next = cursor_of(*range);
+  }
+  return answer;
+}
+
+}  // namespace rollup::query
