@@ -1,0 +1,117 @@
+// The link to one configured broker through libmosquitto, MQTT 5 or 3.1.1.
+//
+//   Client link({.broker = broker, .broker_index = 0}, inbox, subscriptions, log);
+//   link.publish({.topic = "stats/kitchen", .payload = "21.5", .retain = true});
+//   link.stop();
+//
+// It connects at once and again whenever the link breaks, with a growing pause; keeps a session at
+// the broker, so what is published with QoS 1 while the program is away arrives later; pushes what
+// comes in into the inbox; publishes "online" (retained) as its status and "offline" on stop() or,
+// through the broker, when it dies.
+//
+// libmosquitto acknowledges a message before it hands it over: what is in the inbox when the
+// program is killed is lost.
+//
+// Threads: each Client has one, and only that one calls libmosquitto. The members below are for
+// one other thread, the engine's; none of them waits for the broker except stop(). The inbox must
+// outlive the Client. The log function is called from the link's thread, not after stop().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/time.h"
+#include "model/config.h"
+#include "mqtt/inbox.h"
+#include "mqtt/outbox.h"
+#include "mqtt/subscriptions.h"
+
+namespace rollup::mqtt {
+
+enum class LogLevel { debug, info, warning, error };
+using Log = std::function<void(LogLevel, std::string)>;
+
+enum class LinkState { connecting, connected, down };
+
+// A link's state and counters. The engine's inbox is woken when the state changes.
+struct Status {
+  LinkState state = LinkState::connecting;
+  // When it became connected, or ceased to be; trying to connect again does not count.
+  Time since;
+  std::uint64_t received = 0;
+  // Came for a filter that is not configured any more.
+  std::uint64_t unwanted = 0;
+  // Acknowledged by the broker; with QoS 0, written.
+  std::uint64_t published = 0;
+  // Waiting to be sent or acknowledged.
+  std::uint64_t queued = 0;
+  // Expired or not retained and crowded out while waiting, refused by the broker, or QoS 0 and lost
+  // with the connection.
+  std::uint64_t unpublished = 0;
+  // Filters that the broker has not granted, or not yet.
+  std::uint64_t filters_missing = 0;
+  // The newest trouble, for people, with the remedy; "" if there is none.
+  std::string last_error;
+};
+
+struct Options {
+  Broker broker;
+  std::uint32_t broker_index = 0;  // Message::broker
+  // Where "online" and "offline" go; "": nowhere.
+  std::string status_topic = "rollup/status";
+  // A longer payload is cut to one byte more than this, which decoding then counts as too_large.
+  std::size_t payload_max = 256 * 1024;
+
+  Duration backoff_first{std::chrono::seconds(1)};
+  Duration backoff_max{std::chrono::seconds(60)};
+  // A link that stood so long begins with backoff_first again.
+  Duration steady_after{std::chrono::seconds(30)};
+  // From the connection to the broker's CONNACK.
+  Duration handshake_max{std::chrono::seconds(10)};
+  // On stop(): for what waits and for the broker to acknowledge "offline". Below stop_max.
+  Duration farewell_max{std::chrono::seconds(2)};
+  Duration stop_max{std::chrono::seconds(5)};
+
+  // Publications that wait for the broker's acknowledgement at a time.
+  std::size_t in_flight_max = 64;
+  // Publications without the retain flag that wait to be sent.
+  std::size_t loose_max = 1000;
+};
+
+class Link;
+
+class Client {
+ public:
+  Client(Options options, Inbox& inbox, std::vector<Subscription> subscriptions, Log log);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Sends it as soon as it can; see Outbox for what becomes of it until then. An empty payload is a
+  // programmer's mistake.
+  void publish(Outgoing message);
+
+  // Subscribes to what is new, unsubscribes from what is gone.
+  void update_filters(std::vector<Subscription> subscriptions);
+
+  Status status() const;
+
+  // Says goodbye and ends the thread, within Options::stop_max also if the broker hangs. Messages
+  // that come in meanwhile are still put into the inbox. Again: nothing.
+  void stop();
+
+ private:
+  // Shared with the thread: one that is caught in the resolver (which cannot be interrupted) is
+  // left to itself by stop() and must not lose the ground it stands on.
+  std::shared_ptr<Link> link_;
+  std::future<void> finished_;
+  std::thread thread_;
+};
+
+}  // namespace rollup::mqtt

@@ -1,0 +1,101 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/mqtt_peer.h"
+#include "unit/mqtt/linked.h"
+
+namespace rollup::mqtt {
+namespace {
+
+using rollup::testing::MqttPeer;
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+TEST(ClientGoodbyeTest, HangingBrokerDoesNotHoldUpTheEnd) {
+  MosquittoBroker broker;
+  Options options = options_for(broker);
+  options.farewell_max = Duration(300);
+  Linked linked(options, {wish(0, "t")});
+  ASSERT_TRUE(linked.wait_until_ready());
+  broker.freeze();
+  linked.client().publish({"a", "1", 1, true, std::nullopt, {}});
+  const auto begin = steady_clock::now();
+  linked.client().stop();
+  EXPECT_LT(steady_clock::now() - begin, seconds(3));
+  broker.thaw();
+  // It was not said in time, so the broker says it for us.
+  MqttPeer peer(broker.host(), broker.port(), "peer");
+  peer.subscribe("rollup/status");
+  const auto is_offline = [&] {
+    const auto message = peer.next();
+    return message && message->payload == "offline";
+  };
+  EXPECT_TRUE(is_offline() || is_offline());
+}
+
+TEST(ClientGoodbyeTest, BrokerThatNeverAnswersDoesNotHoldUpTheEnd) {
+  MosquittoBroker broker;
+  broker.freeze();
+  Linked linked(options_for(broker));
+  ASSERT_TRUE(linked.wait_for_state(LinkState::connecting));
+  const auto begin = steady_clock::now();
+  linked.client().stop();
+  EXPECT_LT(steady_clock::now() - begin, seconds(3));
+}
+
+TEST(ClientGoodbyeTest, PauseBeforeTheNextTryEndsAtOnce) {
+  MosquittoBroker broker;
+  Options options = options_for(broker);
+  options.backoff_first = seconds(60);
+  options.backoff_max = seconds(60);
+  broker.stop();
+  Linked linked(options);
+  ASSERT_TRUE(linked.wait_for_state(LinkState::down));
+  const auto begin = steady_clock::now();
+  linked.client().stop();
+  EXPECT_LT(steady_clock::now() - begin, seconds(1));
+  linked.client().stop();
+}
+
+TEST(ClientGoodbyeTest, LinkThatWaitsForRoomEndsAndKeepsItsMessage) {
+  MosquittoBroker broker;
+  Inbox inbox({.messages = 1});
+  Client client(options_for(broker), inbox, {wish(0, "t")}, {});
+  MqttPeer peer(broker.host(), broker.port(), "peer");
+  peer.publish_many("t", {"1", "2", "3"}, 1);
+  // Retained or not, the three may come before or after the subscription: the wait is for two.
+  while (client.status().received < 2) {
+    peer.publish("t", "more");
+  }
+  client.stop();
+  std::vector<Message> messages;
+  inbox.drain(messages, 100);
+  EXPECT_GE(messages.size(), 2U);
+  EXPECT_EQ(messages.size(), client.status().received);
+}
+
+// The will: a process that is killed says nothing itself.
+TEST(ClientGoodbyeTest, BrokerSaysOfflineForAProgramThatIsKilled) {
+  MosquittoBroker broker;
+  MqttPeer peer(broker.host(), broker.port(), "peer");
+  peer.subscribe("rollup/status");
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    Linked linked(options_for(broker));
+    linked.wait([] { return false; });
+    _exit(0);
+  }
+  EXPECT_EQ(peer.next()->payload, "online");
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  const auto message = peer.next();
+  ASSERT_TRUE(message.has_value());
+  EXPECT_EQ(message->payload, "offline");
+}
+
+}  // namespace
+}  // namespace rollup::mqtt
