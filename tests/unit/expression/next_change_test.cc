@@ -117,7 +117,7 @@ TEST(NextChangeTest, EveryMillisecondAgreesWithThePrediction) {
   const char* const operators[] = {"<", "<=", ">", ">=", "==", "!="};
   std::mt19937_64 random(20260404);
   int changes = 0;
-  for (int round = 0; round < 1'500; ++round) {
+  for (int round = 0; round < 300; ++round) {
     std::string text = templates[random() % std::size(templates)];
     const auto put = [&text](char place, const std::string& what) {
       text.replace(text.find(place), 1, what);
@@ -141,7 +141,7 @@ TEST(NextChangeTest, EveryMillisecondAgreesWithThePrediction) {
     }
     changes += found ? 1 : 0;
   }
-  EXPECT_GT(changes, 300);
+  EXPECT_GT(changes, 60);
 }
 
 }  // namespace
