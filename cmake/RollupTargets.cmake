@@ -13,7 +13,9 @@ endif()
 add_library(rollup_sanitizers INTERFACE)
 if(ROLLUP_SANITIZE)
   target_compile_options(rollup_sanitizers INTERFACE
-    -fsanitize=${ROLLUP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    -fsanitize=${ROLLUP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+    # GCC's documentation says that sanitizers make this warning wrong.
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(rollup_sanitizers INTERFACE -fsanitize=${ROLLUP_SANITIZE})
 endif()
 if(ROLLUP_FUZZ)

@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""CPU per message of the whole program, beside a bare libmosquitto subscriber on the same broker in the same run.
+
+    bench/end_to_end.py BUILD_DIRECTORY [seconds]
+
+Both take the same messages (QoS 1, MQTT 5, 1 000 topics) at the same time. What counts is the ratio: absolute numbers
+depend on the machine and on what else it does.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "support" / "python"))
+
+from rollup_testing import program as terms_of  # noqa: E402
+from rollup_testing.mosquitto import Mosquitto  # noqa: E402
+from rollup_testing.program import Program  # noqa: E402
+
+TOPICS = 1000
+RATES = (500, 2000, 8000)
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def measure(load, broker, program, rate, seconds):
+    bare = subprocess.Popen(
+        [load, "subscribe", str(broker.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert bare.stdout.readline() == "ready\n"
+    accepted = program.status()["accepted"]
+    before = cpu_seconds(program.process.pid), cpu_seconds(bare.pid)
+    subprocess.run(
+        [load, "publish", str(broker.port), str(TOPICS), str(rate), str(seconds)], check=True, stdout=subprocess.PIPE
+    )
+    messages = rate * seconds
+    program.wait_until(lambda status: status["accepted"] >= accepted + messages, "all messages", 60)
+    after = cpu_seconds(program.process.pid), cpu_seconds(bare.pid)
+    counted = int(bare.communicate("")[0])
+    assert counted == messages, f"the bare subscriber got {counted} of {messages}"
+    ours, theirs = ((after[i] - before[i]) / messages * 1e6 for i in (0, 1))
+    print(
+        f"{rate:6d}/s   program {ours:5.1f} us   bare subscriber {theirs:5.1f} us   ratio {ours / theirs:4.2f}",
+        flush=True,
+    )
+
+
+def main():
+    build = pathlib.Path(sys.argv[1])
+    seconds = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+    rules = terms_of.rules([
+        ("bench", terms_of.stream(
+            "bench/{sensor}", fields=[("", terms_of.field(value="/value"))], resolution_ms=60_000, lateness_ms=300_000,
+            publish=[terms_of.output("stats/{sensor}", window_ms=3_600_000, every_ms=60_000)],
+        )),
+    ])  # fmt: skip
+    load = str(build / "bench" / "mqtt_load")
+    broker = Mosquitto().start()
+    with tempfile.TemporaryDirectory() as directory:
+        program = Program(build / "bin" / "mqtt_rollup", pathlib.Path(directory) / "data")
+        try:
+            program.hello()
+            assert program.configure(rules, [terms_of.broker(broker.port)]) == "ok"
+            program.wait_until(lambda status: status["brokers"][0]["state"] == "connected", "the link")
+            # The series come into being once; what is measured is how they go on.
+            subprocess.run(
+                [load, "publish", str(broker.port), str(TOPICS), "2000", "1"], check=True, stdout=subprocess.PIPE
+            )
+            program.wait_until(lambda status: status["accepted"] >= 2000, "the first messages")
+            for rate in RATES:
+                measure(load, broker, program, rate, seconds)
+            program.close()
+        finally:
+            program.clean_up()
+            broker.close()
+
+
+if __name__ == "__main__":
+    main()
