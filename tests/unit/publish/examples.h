@@ -50,7 +50,7 @@ inline AlertFacts example_alarm() {
   facts.state.phase = AlertPhase::alarm;
   facts.state.since = at("2026-04-04T12:03:00Z");
   facts.state.value = 9.2;
-  facts.state.id = "a1-7-1775304180000";
+  facts.state.id = "019d5860-0120-8001-8000-000000000007";
   facts.alert = "fridge";
   facts.series = "home/kitchen/fridge";
   facts.limit = "avg(5m) > 8";
