@@ -1,7 +1,8 @@
 // The two ends that the program is measured between:
 //
-//   mqtt_load publish PORT TOPICS RATE SECONDS    RATE messages a second on bench/0 .. bench/TOPICS-1, QoS 1
-//   mqtt_load subscribe PORT                      the bare minimum: takes bench/+ at QoS 1 and only counts
+//   mqtt_load publish PORT TOPICS RATE SECONDS    RATE messages a second on bench/0 ..
+//   bench/TOPICS-1, QoS 1 mqtt_load subscribe PORT                      the bare minimum: takes
+//   bench/+ at QoS 1 and only counts
 //
 // The subscriber runs until end of input and then prints its count.
 

@@ -74,11 +74,23 @@ Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
   core->history_ = std::move(*history);
   core->plan_ = std::move(plan);
   core->rules_bytes_ = std::move(rules_bytes);
-  if (!core->history_->moved_aside().empty()) {
-    spdlog::error("{}", core->history_->moved_aside());
+  Result<void> restored = core->restore(clock);
+  if (!restored &&
+      (restored.error().code == ErrorCode::unsupported || restored.error().place == "checkpoint" ||
+       restored.error().place == "journal")) {
+    history = history::History::begin_anew(std::move(core->history_), options, restored.error());
+    if (!history) {
+      return tl::unexpected(history.error());
+    }
+    core->history_ = std::move(*history);
+    restored = core->restore(clock);
   }
-  if (Result<void> restored = core->restore(clock); !restored) {
+  if (!restored) {
     return tl::unexpected(restored.error());
+  }
+  if (!core->history_->moved_aside().empty()) {
+    spdlog::error("the history could not be read and a new one was begun; the old file is {}",
+                  core->history_->moved_aside());
   }
   return core;
 }

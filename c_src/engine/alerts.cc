@@ -1,7 +1,6 @@
 #include "engine/alerts.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "engine/outputs.h"
 
@@ -61,10 +60,15 @@ void add_reader(State& state, SeriesId id, std::uint32_t instance) {
 // unknown.
 void resolve(State& state, std::uint32_t instance, SeriesId& slot,
              const std::vector<SeriesId>& candidates) {
-  slot = candidates.size() == 1 ? candidates.front() : kNoSeries;
-  if (slot != kNoSeries) {
-    add_reader(state, slot, instance);
+  const SeriesId found = candidates.size() == 1 ? candidates.front() : kNoSeries;
+  if (slot == found) {
+    return;
   }
+  slot = found;
+  if (found != kNoSeries) {
+    add_reader(state, found, instance);
+  }
+  state.rebound.push_back(instance);
 }
 
 void attach_references(State& state, std::uint32_t index,
@@ -121,7 +125,7 @@ Reading read_window(const Series& series, const expression::Reference& reference
                     Duration resolution) {
   const Time end = std::max(now.wall, series.last_time() + Duration{1});
   const Time start = floor_to(now.wall - reference.over, resolution);
-  const Aggregate known = series.window(start, end, resolution, now.wall).aggregate;
+  const Aggregate known = series.window(start, end, resolution, now.wall);
   const auto value = [&](AggregateKind kind) -> Reading { return {value_of(known, kind), 0}; };
   if (reference.function == Function::count) {
     return value(AggregateKind::count);
@@ -218,15 +222,20 @@ Outcome judge(State& state, const expression::Condition& condition,
   return outcome;
 }
 
+std::string hex(std::uint64_t value, int digits) {
+  std::string text(static_cast<std::size_t>(digits), '0');
+  for (auto digit = text.rbegin(); digit != text.rend(); ++digit, value >>= 4) {
+    *digit = "0123456789abcdef"[value & 0xf];
+  }
+  return text;
+}
+
 // A version 8 UUID: clients take a UUID as the sign of a well-made id. Unique by the time and by
 // the number of the alarm on this history file.
 std::string make_id(Time wall, std::uint64_t number, SeriesId series) {
-  const auto ms = static_cast<unsigned long long>(to_ms(wall)) & 0xffff'ffff'ffffULL;
-  char text[40];
-  std::snprintf(text, sizeof text, "%08llx-%04llx-8%03llx-8%03x-%012llx", ms >> 16, ms & 0xffff,
-                static_cast<unsigned long long>(number >> 48 & 0xfff), series & 0xfffU,
-                static_cast<unsigned long long>(number & 0xffff'ffff'ffffULL));
-  return text;
+  const auto ms = static_cast<std::uint64_t>(to_ms(wall));
+  return hex(ms >> 16, 8) + '-' + hex(ms, 4) + "-8" + hex(number >> 48, 3) + "-8" + hex(series, 3) +
+         '-' + hex(number, 12);
 }
 
 void publish(const State& state, const Instance& instance, const Now& now, Effects& effects) {

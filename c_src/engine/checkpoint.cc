@@ -5,6 +5,7 @@
 
 #include <rollup/state/v1/state.pb.h>
 
+#include "base/text.h"
 #include "engine/registry.h"
 
 namespace rollup::engine {
@@ -74,7 +75,7 @@ HoldTimer load_timer(const pb::Timer& from) {
   return to;
 }
 
-// What makes a rule the same rule: an instance of a changed one begins anew.
+// What makes a rule the same rule.
 std::string definition_of(const Alert& alert) {
   std::string text = alert.stream + '\n' + alert.raise + '\n' + alert.clear + '\n' +
                      std::to_string(alert.raise_for.count()) + '\n' +
@@ -90,13 +91,15 @@ std::string definition_of(const Alert& alert) {
 // Knows the private parts of Series.
 class SeriesCodec {
  public:
-  static void save(const Series& from, Duration resolution, pb::Series& to) {
+  // `sealed_until`: up to where nothing is left to be sealed, if that is later than the series
+  // says.
+  static void save(const Series& from, Duration resolution, Time sealed_until, pb::Series& to) {
     to.set_count(from.count_);
     to.set_decimals(static_cast<std::uint32_t>(from.decimals_));
     if (from.retained_) {
       to.set_retained_value(*from.retained_);
     }
-    to.set_sealed_until_ms(to_ms(from.sealed_until_));
+    to.set_sealed_until_ms(to_ms(std::max(from.sealed_until_, sealed_until)));
     to.set_resolution_ms(resolution.count());
     if (from.count_ == 0) {
       return;
@@ -119,10 +122,10 @@ class SeriesCodec {
     for (const Ring& ring : from.rings_) {
       pb::Ring& saved = *to.add_rings();
       saved.set_slot_ms(ring.slot().count());
-      ring.visit(time_from_ms(0), Time::max() - ring.slot(), [&](Time start, const Slot& slot) {
-        save_bucket({start, start + ring.slot(), slot.corrections, slot.aggregate},
-                    *saved.add_slots());
-      });
+      ring.visit(time_from_ms(0), Time::max() - ring.slot(),
+                 [&](Time start, const Aggregate& slot) {
+                   save_bucket({start, start + ring.slot(), 0, slot}, *saved.add_slots());
+                 });
     }
     if (!from.hour_.aggregate.empty()) {
       save_bucket(from.hour_, *to.mutable_hour());
@@ -135,15 +138,14 @@ class SeriesCodec {
   static void load(const pb::Series& from, Series& to) {
     const Timing& timing = *to.timing_;
     to.count_ = from.count();
-    to.decimals_ = static_cast<int>(from.decimals());
+    to.decimals_ = static_cast<int>(std::min<std::uint32_t>(from.decimals(), kDecimalsMax));
     for (int i = 0; i < to.decimals_; ++i) {
       to.decimal_scale_ *= 10;
     }
     if (from.has_retained_value()) {
       to.retained_ = from.retained_value();
     }
-    to.sealed_until_ = std::max(to.sealed_until_,
-                                floor_to(time_from_ms(from.sealed_until_ms()), timing.resolution));
+    to.sealed_until_ = std::max(to.sealed_until_, time_from_ms(from.sealed_until_ms()));
     if (!from.has_last_ms()) {
       return;
     }
@@ -173,7 +175,7 @@ class SeriesCodec {
           continue;
         }
         for (const pb::Bucket& slot : saved.slots()) {
-          ring.add(time_from_ms(slot.start_ms()), load_aggregate(slot.aggregate()), slot.rev());
+          ring.add(time_from_ms(slot.start_ms()), load_aggregate(slot.aggregate()));
         }
       }
     }
@@ -200,7 +202,9 @@ void save_series(const State& state, SeriesId id, pb::Series& to) {
     return;
   }
   const StreamState& stream = state.streams[entry.stream];
-  SeriesCodec::save(entry.numbers, stream.timing.resolution, to);
+  SeriesCodec::save(entry.numbers, stream.timing.resolution,
+                    entry.is_active ? Time{} : stream.sealed_until, to);
+  to.set_is_active(entry.is_active);
   for (std::size_t i = 0; i < entry.outputs.size(); ++i) {
     const OutputState& sent = entry.outputs[i];
     pb::Output& output = *to.add_outputs();
@@ -213,10 +217,20 @@ void save_series(const State& state, SeriesId id, pb::Series& to) {
       output.set_sent_value(*sent.sent_value);
     }
     output.set_sent_at_uptime_ms(sent.sent_at.count());
+    if (sent.due.at != kNever) {
+      output.set_due_uptime_ms(sent.due.at.count());
+    }
+    for (const SentWindow& window : sent.corrected) {
+      if (window.end > stream.sealed_until) {
+        pb::SentWindow& corrected = *output.add_corrected();
+        corrected.set_end_ms(to_ms(window.end));
+        corrected.set_rev(window.rev);
+      }
+    }
   }
 }
 
-void load_outputs(State& state, SeriesId id, const pb::Series& from, Duration uptime) {
+void load_outputs(State& state, SeriesId id, const pb::Series& from) {
   SeriesEntry& entry = state.entries[id];
   const std::vector<OutputPlan>& plans = state.streams[entry.stream].plan->outputs;
   for (OutputIndex i = 0; i < plans.size(); ++i) {
@@ -229,16 +243,24 @@ void load_outputs(State& state, SeriesId id, const pb::Series& from, Duration up
         sent.published_end = time_from_ms(saved.published_end_ms());
       }
       sent.rev = saved.rev();
+      for (const pb::SentWindow& window : saved.corrected()) {
+        sent.corrected.push_back({time_from_ms(window.end_ms()), window.rev()});
+      }
+      if (plans[i].config.on != PublishOn::change) {
+        continue;
+      }
       if (saved.has_sent_value()) {
         sent.sent_value = saved.sent_value();
-        state.timers.set(sent.due, uptime, Timers::Kind::output, id, i);
       }
       sent.sent_at = Duration{saved.sent_at_uptime_ms()};
+      if (saved.has_due_uptime_ms()) {
+        state.timers.set(sent.due, Duration{saved.due_uptime_ms()}, Timers::Kind::output, id, i);
+      }
     }
   }
 }
 
-Result<void> load_series(State& state, const pb::Series& from, const Now& now) {
+Result<void> load_series(State& state, const pb::Series& from) {
   const SeriesKey key{from.stream(), from.broker(), from.topic(), from.field()};
   const auto id = add_series(state, key, LimitRule::keep_number);
   if (!id || *id != from.id()) {
@@ -249,22 +271,24 @@ Result<void> load_series(State& state, const pb::Series& from, const Now& now) {
     return {};
   }
   SeriesCodec::load(from, entry.numbers);
-  load_outputs(state, *id, from, now.uptime);
-  if (entry.numbers.has_sample()) {
-    activate(state, *id, now);
+  load_outputs(state, *id, from);
+  if (from.is_active()) {
+    entry.is_active = true;
+    state.streams[entry.stream].active.push_back(*id);
   }
   return {};
 }
 
-void load_alert(State& state, const pb::Alert& from, Duration uptime) {
+// An instance of a changed rule keeps its phase, so that whoever was told of an alarm is told of
+// its end; but its timers begin anew.
+void load_alert(State& state, const pb::Alert& from, const Now& now) {
   if (from.series() >= state.entries.size()) {
     return;
   }
   for (const std::uint32_t index : state.entries[from.series()].instances) {
     Instance& instance = state.instances[index];
     const Alert& config = state.plan->alerts[instance.alert].config;
-    if (instance.series != from.series() || config.name != from.name() ||
-        definition_of(config) != from.definition()) {
+    if (instance.series != from.series() || config.name != from.name()) {
       continue;
     }
     instance.phase = from.phase() == 2   ? AlertPhase::alarm
@@ -275,9 +299,15 @@ void load_alert(State& state, const pb::Alert& from, Duration uptime) {
     }
     instance.began = time_from_ms(from.began_ms());
     instance.id = from.id();
-    instance.raise = load_timer(from.raise());
-    instance.clear = load_timer(from.clear());
-    state.timers.set(instance.due, uptime, Timers::Kind::alert, index);
+    if (definition_of(config) == from.definition()) {
+      instance.raise = load_timer(from.raise());
+      instance.clear = load_timer(from.clear());
+      state.timers.set(instance.due,
+                       from.has_due_uptime_ms() ? Duration{from.due_uptime_ms()} : kNever,
+                       Timers::Kind::alert, index);
+    } else if (instance.phase == AlertPhase::pending) {
+      instance.since = now.wall;
+    }
   }
 }
 
@@ -292,6 +322,9 @@ void save_alert(const State& state, const Instance& instance, pb::Alert& to) {
   }
   to.set_began_ms(to_ms(instance.began));
   to.set_id(instance.id);
+  if (instance.due.at != kNever) {
+    to.set_due_uptime_ms(instance.due.at.count());
+  }
   save_timer(instance.raise, *to.mutable_raise());
   save_timer(instance.clear, *to.mutable_clear());
 }
@@ -307,12 +340,12 @@ Result<void> load_part(State& state, const pb::Part& part, const Now& now) {
     }
   }
   for (const pb::Series& saved : part.series()) {
-    if (Result<void> loaded = load_series(state, saved, now); !loaded) {
+    if (Result<void> loaded = load_series(state, saved); !loaded) {
       return loaded;
     }
   }
   for (const pb::Alert& saved : part.alerts()) {
-    load_alert(state, saved, now.uptime);
+    load_alert(state, saved, now);
   }
   return {};
 }
@@ -347,7 +380,7 @@ std::vector<std::string> save_state(const State& state) {
     }
   }
   for (const Instance& instance : state.instances) {
-    if (instance.since) {
+    if (instance.since || instance.due.at != kNever) {
       save_alert(state, instance, *part.add_alerts());
     }
   }
@@ -372,6 +405,13 @@ Result<void> restore_state(State& state, const std::vector<std::string>& parts) 
     }
     if (Result<void> loaded = load_part(state, part, state.done); !loaded) {
       return loaded;
+    }
+  }
+  state.rebound.clear();
+  // What was not saved is new, or time alone cannot change it: looking at it is harmless.
+  for (std::uint32_t index = 0; index < state.instances.size(); ++index) {
+    if (state.instances[index].due.at == kNever) {
+      state.timers.set(state.instances[index].due, state.done.uptime, Timers::Kind::alert, index);
     }
   }
   find_next_boundary(state);

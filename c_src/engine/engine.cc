@@ -18,17 +18,22 @@ struct Engine::Impl {
   void run(const Now& now, Effects& effects);
   void run_boundary(const Now& now, Effects& effects);
   void run_timer(const Now& now, Effects& effects);
+  void look_at_instances(const Now& now);
+  bool is_clock_set(const Now& now) const;
   void correct_dirty(const Now& now, Effects& effects);
   bool is_due(const Now& now) const {
-    return now.wall >= state.next_boundary || now.uptime >= state.timers.next();
+    return now.wall >= state.next_boundary || now.uptime >= state.timers.next() ||
+           !state.rebound.empty();
   }
 };
 
 namespace {
 
-// More boundaries than this are not stepped through one by one: the machine slept, or its clock was
-// set.
+// If so many boundaries are due the machine slept, or its clock was set. When they have nothing
+// more to tell they are passed in one step.
 constexpr std::int64_t kStepsMax = 2000;
+// A wall clock that departs from the uptime by this much was set, or the program was away.
+constexpr Duration kClockStep = std::chrono::seconds(1);
 
 Timing timing_of(const StreamPlan& plan, const Zone& zone) {
   Timing timing;
@@ -91,7 +96,7 @@ tl::expected<SeriesId, DropReason> Engine::add_series(const SeriesKey& key) {
 
 void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   State& state = impl_->state;
-  if (impl_->is_due(now)) {
+  if (impl_->is_due(now) || impl_->is_clock_set(now)) {
     impl_->run(now, effects);
   }
   SeriesEntry& entry = state.entries[sample.series];
@@ -111,6 +116,7 @@ void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   }
   if (!entry.is_active) {
     activate(state, sample.series, now);
+    entry.numbers.hold_to(stream.closed_until);
     entry.numbers.seal_to(stream.sealed_until, sample.series, effects);
   }
   const Series::Taken taken = entry.numbers.observe(sample.time, sample.value);
@@ -168,10 +174,11 @@ void Engine::Impl::correct_dirty(const Now& now, Effects& effects) {
 
 void Engine::Impl::run(const Now& now, Effects& effects) {
   state.advancing_to = now.wall;
+  look_at_instances(now);
   while (is_due(now)) {
     const bool has_boundary = now.wall >= state.next_boundary;
     const bool has_timer = now.uptime >= state.timers.next();
-    const Now boundary = at_wall(state.next_boundary, now, state.done);
+    const Now boundary = has_boundary ? at_wall(state.next_boundary, now, state.done) : now;
     if (has_boundary && (!has_timer || boundary.uptime <= state.timers.next())) {
       state.done = boundary;
       run_boundary(now, effects);
@@ -181,6 +188,33 @@ void Engine::Impl::run(const Now& now, Effects& effects) {
     }
   }
   state.done = now;
+  for (StreamState& stream : state.streams) {
+    if (stream.active.empty()) {
+      pass_boundaries(stream, now);
+    }
+  }
+}
+
+bool Engine::Impl::is_clock_set(const Now& now) const {
+  const Duration step = (now.wall - state.done.wall) - (now.uptime - state.done.uptime);
+  return step >= kClockStep || step <= -kClockStep;
+}
+
+void Engine::Impl::look_at_instances(const Now& now) {
+  const auto look = [&](std::uint32_t instance, Duration at) {
+    state.timers.set(state.instances[instance].due, at, Timers::Kind::alert, instance);
+  };
+  for (const std::uint32_t instance : state.rebound) {
+    look(instance, now.uptime);
+  }
+  state.rebound.clear();
+  // Timers are set for the time at which the wall clock was to show an age or the end of `hold`.
+  // When it was set is not known; the earliest time is the same for every turn that may see it.
+  if (is_clock_set(now)) {
+    for (std::uint32_t instance = 0; instance < state.instances.size(); ++instance) {
+      look(instance, state.done.uptime);
+    }
+  }
 }
 
 void Engine::Impl::run_boundary(const Now& now, Effects& effects) {
@@ -188,10 +222,12 @@ void Engine::Impl::run_boundary(const Now& now, Effects& effects) {
   for (StreamIndex index = 0; index + 1 < state.streams.size(); ++index) {
     StreamState& stream = state.streams[index];
     const Duration resolution = stream.timing.resolution;
-    // Each boundary in its turn, unless there are too many of them.
+    // Each boundary in its turn, unless they are many and nothing is known of what they end.
     const auto step = [&](Time done, Duration delay) {
       const Time newest = floor_to(now.wall - delay, resolution);
-      return (newest - done) / resolution > kStepsMax ? newest : done + resolution;
+      return (newest - done) / resolution > kStepsMax && known_until(state, stream) <= done
+                 ? newest
+                 : done + resolution;
     };
     if (stream.active.empty()) {
       continue;
@@ -224,7 +260,7 @@ Now Engine::last() const { return impl_->state.done; }
 
 std::optional<Duration> Engine::next_deadline(const Now& now) const {
   const State& state = impl_->state;
-  if (!state.dirty.empty()) {
+  if (!state.dirty.empty() || !state.rebound.empty()) {
     return Duration{0};
   }
   std::optional<Duration> wait;

@@ -23,7 +23,7 @@ std::vector<std::optional<double>> curve(const Series& series, const Sparkline& 
     if (to <= series.began()) {
       continue;
     }
-    const Aggregate known = series.window(from, to, part, now.wall).aggregate;
+    const Aggregate known = series.window(from, to, part, now.wall);
     if (covered(known, counted_span(series, from, to)) >= 0.5) {
       points[i] = value_of(known, AggregateKind::avg);
     }
@@ -35,42 +35,78 @@ void send(SeriesId id, OutputIndex output, Summary summary, bool is_newest, Effe
   effects.push_back(effect::Publish{id, output, is_newest, std::move(summary)});
 }
 
-// Sends the window that ends at `end`, if there is anything known in it. True if it was sent.
-bool publish_window(State& state, SeriesId id, OutputIndex output, Time end, const Now& now,
-                    Effects& effects) {
+// The revision of a window that is sent again although a newer one was sent: windows that were sent
+// once are not remembered.
+std::uint32_t next_rev(OutputState& sent, Time end, bool was_published) {
+  for (SentWindow& window : sent.corrected) {
+    if (window.end == end) {
+      return ++window.rev;
+    }
+  }
+  if (!was_published) {
+    return 1;
+  }
+  sent.corrected.push_back({end, 2});
+  return 2;
+}
+
+// Sends the window that ends at `end`, if there is anything known in it.
+void send_window(State& state, SeriesId id, OutputIndex output, Time end, const Now& now,
+                 Effects& effects) {
   SeriesEntry& entry = state.entries[id];
   Summary summary = summarize(state, id, output, end, now);
   if (summary.aggregate.empty()) {
-    return false;  // SEMANTICS 1.8
+    return;  // SEMANTICS 1.8
   }
+  const StreamState& stream = state.streams[entry.stream];
   OutputState& sent = entry.outputs[output];
-  sent.rev = sent.published_end == end ? sent.rev + 1 : 1;
-  sent.published_end = end;
-  summary.rev = sent.rev;
-  send(id, output, std::move(summary), true, effects);
-  return true;
+  std::erase_if(sent.corrected,
+                [&](const SentWindow& window) { return window.end <= stream.sealed_until; });
+  const bool is_newest = !sent.published_end || end >= *sent.published_end;
+  if (!is_newest) {
+    summary.rev = next_rev(
+        sent, end,
+        entry.numbers.was_published(summary.start, end, stream.plan->outputs[output].slot));
+  } else if (sent.published_end == end) {
+    summary.rev = ++sent.rev;
+  } else {
+    if (sent.rev > 1 && *sent.published_end > stream.sealed_until) {
+      sent.corrected.push_back({*sent.published_end, sent.rev});
+    }
+    sent.published_end = end;
+    sent.rev = 1;
+  }
+  send(id, output, std::move(summary), is_newest, effects);
 }
 
-void correct_output(State& state, SeriesId id, OutputIndex output, const Series::Span& changed,
-                    const Now& now, Effects& effects) {
-  const StreamState& stream = state.streams[state.entries[id].stream];
+bool overlaps(const std::vector<Series::Span>& spans, Time start, Time end) {
+  return std::any_of(spans.begin(), spans.end(), [&](const Series::Span& span) {
+    return span.start < end && start < span.end;
+  });
+}
+
+// The last window that ends at or before `end` and has something from before `known_until`.
+Time last_window(const Output& config, Time known_until, Time end) {
+  return floor_to(std::min(end, known_until + config.window - Duration{1}), config.every);
+}
+
+// Sends again the windows that were sent and have one of `changed`, ascending; of windows that
+// overlap only the newest.
+void correct_output(State& state, SeriesId id, OutputIndex output,
+                    const std::vector<Series::Span>& changed, const Now& now, Effects& effects) {
+  const SeriesEntry& entry = state.entries[id];
+  const StreamState& stream = state.streams[entry.stream];
   const Output& config = stream.plan->outputs[output].config;
-  const Time newest_end = floor_to(stream.closed_until, config.every);
-  if (changed.start >= newest_end) {
-    return;  // no window that was sent has it
+  const Time last = last_window(config, changed.back().end, stream.closed_until);
+  Time end = floor_to(changed.front().start, config.every) + config.every;
+  if (config.window > config.every) {
+    const std::optional<Time>& newest = entry.outputs[output].published_end;
+    end = std::max({end, last, newest.value_or(last)});
   }
-  if (config.window == config.every) {
-    for (Time end = floor_to(changed.start, config.every) + config.every;
-         end < newest_end && end - config.every < changed.end; end += config.every) {
-      Summary summary = summarize(state, id, output, end, now);
-      const auto window = state.entries[id].numbers.window(
-          summary.start, end, stream.plan->outputs[output].slot, now.wall);
-      summary.rev = 1 + window.corrections;
-      send(id, output, std::move(summary), false, effects);
+  for (; end <= last; end += config.every) {
+    if (overlaps(changed, end - config.window, end)) {
+      send_window(state, id, output, end, now, effects);
     }
-  }
-  if (changed.end > newest_end - config.window) {
-    publish_window(state, id, output, newest_end, now, effects);
   }
 }
 
@@ -109,7 +145,7 @@ Summary summarize(const State& state, SeriesId id, OutputIndex output, Time end,
   summary.end = end;
   summary.window = plan.config.window;
   summary.start = floor_to(end - plan.config.window, plan.slot);
-  summary.aggregate = series.window(summary.start, end, plan.slot, now.wall).aggregate;
+  summary.aggregate = series.window(summary.start, end, plan.slot, now.wall);
   summary.value = series.held_at(end, false);
   summary.covered = covered(summary.aggregate, counted_span(series, summary.start, end));
   // A single bucket is known by any knowledge; only what was merged must be covered by half.
@@ -119,6 +155,16 @@ Summary summarize(const State& state, SeriesId id, OutputIndex output, Time end,
     summary.spark = curve(series, *plan.config.sparkline, end, now);
   }
   return summary;
+}
+
+Time known_until(const State& state, const StreamState& stream) {
+  Time latest{};
+  for (const SeriesId id : stream.active) {
+    if (const Series& series = state.entries[id].numbers; series.has_sample()) {
+      latest = std::max(latest, series.known_until());
+    }
+  }
+  return latest;
 }
 
 void close_stream(State& state, StreamIndex index, Time end, const Now& now, Effects& effects) {
@@ -135,14 +181,22 @@ void close_stream(State& state, StreamIndex index, Time end, const Now& now, Eff
   }
   for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
     const Output& config = stream.plan->outputs[output].config;
-    const Time newest = floor_to(end, config.every);
-    // Of several boundaries that are due at once, the newest one tells it all.
-    const bool is_stale = newest + config.every + kPublishDelay <= state.advancing_to;
-    if (config.on != PublishOn::interval || newest <= before || is_stale) {
+    if (config.on != PublishOn::interval || floor_to(end, config.every) <= before) {
       continue;
     }
     for (const SeriesId id : stream.active) {
-      publish_window(state, id, output, newest, now, effects);
+      const Series& series = state.entries[id].numbers;
+      if (!series.has_sample()) {
+        continue;
+      }
+      const Time close = last_window(config, series.known_until(), end);
+      // Of several windows that are due at once, the newest one tells it all.
+      const Time next = close + config.every;
+      const bool is_followed = next + kPublishDelay <= state.advancing_to &&
+                               last_window(config, series.known_until(), next) == next;
+      if (close > before && !is_followed) {
+        send_window(state, id, output, close, now, effects);
+      }
     }
   }
 }
@@ -162,18 +216,20 @@ void seal_stream(State& state, StreamIndex index, Time end, const Now& now, Effe
     if (config.on != PublishOn::close) {
       continue;
     }
-    // After a long sleep a ring has no more than its length; older windows have nothing to say.
-    const Time oldest = end - (config.every + config.window) * 64;
-    for (Time close = floor_to(std::max(before, oldest), config.every) + config.every; close <= end;
+    const Time last = last_window(config, known_until(state, stream), end);
+    for (Time close = floor_to(before, config.every) + config.every; close <= last;
          close += config.every) {
       for (const SeriesId id : stream.active) {
-        publish_window(state, id, output, close, now, effects);
+        send_window(state, id, output, close, now, effects);
       }
     }
   }
   std::erase_if(stream.active, [&](SeriesId id) {
     SeriesEntry& entry = state.entries[id];
     entry.is_active = !may_rest(stream, entry.numbers);
+    if (!entry.is_active) {
+      entry.numbers.rest();
+    }
     return !entry.is_active;
   });
 }
@@ -183,17 +239,17 @@ void correct(State& state, SeriesId id, const Now& now, Effects& effects) {
   if (!entry.numbers.needs_settle()) {
     return;
   }
-  const std::optional<Series::Span> changed = entry.numbers.settle();
-  if (!changed || !entry.is_live) {
+  const std::vector<Series::Span> changed = entry.numbers.settle();
+  if (changed.empty() || !entry.is_live) {
     return;
   }
   const StreamState& stream = state.streams[entry.stream];
-  entry.numbers.publish_to(stream.closed_until);
   for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
     if (stream.plan->outputs[output].config.on == PublishOn::interval) {
-      correct_output(state, id, output, *changed, now, effects);
+      correct_output(state, id, output, changed, now, effects);
     }
   }
+  entry.numbers.publish_to(stream.closed_until);
 }
 
 void value_changed(State& state, SeriesId id, const Now& now, Effects& effects) {

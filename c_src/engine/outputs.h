@@ -8,6 +8,9 @@ namespace rollup::engine {
 // The window of output `output` that ends at `end`. Its revision is left at 1.
 Summary summarize(const State& state, SeriesId id, OutputIndex output, Time end, const Now& now);
 
+// When the last thing that its active series know is over; the epoch if they know nothing.
+Time known_until(const State& state, const StreamState& stream);
+
 // Publishes the boundary `end` of the stream: what ends at or before it is done but for late
 // samples.
 void close_stream(State& state, StreamIndex stream, Time end, const Now& now, Effects& effects);

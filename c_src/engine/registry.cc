@@ -78,6 +78,14 @@ void find_next_boundary(State& state) {
   }
 }
 
+void pass_boundaries(StreamState& stream, const Now& now) {
+  const Duration resolution = stream.timing.resolution;
+  stream.closed_until =
+      std::max(stream.closed_until, floor_to(now.wall - kPublishDelay, resolution));
+  stream.sealed_until =
+      std::max(stream.sealed_until, floor_to(now.wall - stream.timing.lateness, resolution));
+}
+
 void activate(State& state, SeriesId id, const Now& now) {
   SeriesEntry& entry = state.entries[id];
   if (entry.is_active) {
@@ -85,15 +93,10 @@ void activate(State& state, SeriesId id, const Now& now) {
   }
   StreamState& stream = state.streams[entry.stream];
   if (stream.active.empty()) {
-    // Nothing happened at the boundaries that went by while no series was active.
-    const Duration resolution = stream.timing.resolution;
-    stream.closed_until =
-        std::max(stream.closed_until, floor_to(now.wall - kPublishDelay, resolution));
-    stream.sealed_until =
-        std::max(stream.sealed_until, floor_to(now.wall - stream.timing.lateness, resolution));
+    pass_boundaries(stream, now);
   }
   entry.is_active = true;
-  stream.active.push_back(id);
+  stream.active.insert(std::lower_bound(stream.active.begin(), stream.active.end(), id), id);
   state.next_boundary = std::min({state.next_boundary, stream.next_close(), stream.next_seal()});
 }
 

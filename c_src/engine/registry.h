@@ -13,6 +13,9 @@ enum class LimitRule { enforce, keep_number };
 // As Engine::add_series(); never refuses with LimitRule::keep_number.
 tl::expected<SeriesId, DropReason> add_series(State& state, const SeriesKey& key, LimitRule limits);
 
+// Lets the boundaries before `now` go by: nothing happens at them while no series is active.
+void pass_boundaries(StreamState& stream, const Now& now);
+
 // Puts the series on its stream's list, and makes the stream's boundaries run again if they stood.
 void activate(State& state, SeriesId id, const Now& now);
 

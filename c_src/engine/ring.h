@@ -10,12 +10,6 @@
 
 namespace rollup::engine {
 
-struct Slot {
-  Aggregate aggregate;
-  // How often buckets of this slot were corrected after they had been published.
-  std::uint32_t corrections = 0;
-};
-
 // Slots are aligned to the epoch. Times must not go back between calls of add().
 class Ring {
  public:
@@ -24,22 +18,15 @@ class Ring {
   Duration slot() const { return slot_; }
 
   // Merges a stretch that lies within one slot.
-  void add(Time start, const Aggregate& aggregate, std::uint32_t corrections) {
+  void add(Time start, const Aggregate& aggregate) {
     const std::int64_t index = index_of(start);
     move_to(index);
-    Slot& slot = at(index);
-    slot.aggregate.merge(aggregate);
-    slot.corrections += corrections;
+    at(index).merge(aggregate);
   }
 
-  // Merges into `total` the slots that begin in [from, to); returns their corrections.
-  std::uint32_t merge_into(Aggregate& total, Time from, Time to) const {
-    std::uint32_t corrections = 0;
-    visit(from, to, [&](Time, const Slot& slot) {
-      total.merge(slot.aggregate);
-      corrections += slot.corrections;
-    });
-    return corrections;
+  // Merges into `total` the slots that begin in [from, to).
+  void merge_into(Aggregate& total, Time from, Time to) const {
+    visit(from, to, [&](Time, const Aggregate& slot) { total.merge(slot); });
   }
 
   // Calls each(start, slot) for the slots with knowledge that begin in [from, to), ascending.
@@ -51,8 +38,8 @@ class Ring {
     const std::int64_t length = length_;
     std::int64_t index = std::max(index_of(ceil_to(from, slot_)), newest_ - length + 1);
     for (; index <= newest_ && start_of(index) < to; ++index) {
-      const Slot& slot = slots_[position(index)];
-      if (!slot.aggregate.empty()) {
+      const Aggregate& slot = slots_[position(index)];
+      if (!slot.empty()) {
         each(start_of(index), slot);
       }
     }
@@ -67,7 +54,7 @@ class Ring {
     const std::int64_t length = length_;
     return static_cast<std::size_t>(((index % length) + length) % length);
   }
-  Slot& at(std::int64_t index) { return slots_[position(index)]; }
+  Aggregate& at(std::int64_t index) { return slots_[position(index)]; }
 
   // Empties the slots between the newest one and `index`.
   void move_to(std::int64_t index) {
@@ -78,7 +65,7 @@ class Ring {
     }
     const std::int64_t length = length_;
     for (std::int64_t i = std::max(newest_ + 1, index - length + 1); i <= index; ++i) {
-      at(i) = Slot{};
+      at(i) = Aggregate{};
     }
     newest_ = std::max(newest_, index);
   }
@@ -86,7 +73,7 @@ class Ring {
   Duration slot_;
   std::uint32_t length_;
   std::int64_t newest_ = kNone;
-  std::vector<Slot> slots_;  // empty until something is added
+  std::vector<Aggregate> slots_;  // empty until something is added
 };
 
 }  // namespace rollup::engine

@@ -36,14 +36,14 @@ Series::Taken Series::observe(Time time, double value) {
   note_decimals(value);
   if (count_ == 0) {
     began_ = time;
-    integrated_ = time;
-  } else if (time < integrated_ || (timing_->has_event_time && time == last_.time)) {
+  }
+  if (time < integrated_ || (count_ > 0 && timing_->has_event_time && time == last_.time)) {
     return insert(time, value);
-  } else {
-    if (!timing_->hold) {
-      intervals_.add(time - last_.time);
-    }
-    hold_to(time);
+  }
+  // By what was known while the series was silent: the new interval comes after (SEMANTICS 2.1).
+  hold_to(time);
+  if (count_ > 0 && !timing_->hold) {
+    intervals_.add(time - last_.time);
   }
   ++count_;
   last_ = {time, value};
@@ -69,7 +69,7 @@ Series::Taken Series::insert(Time time, double value) {
   if (std::next(place) != samples_.end()) {
     return Taken::late;
   }
-  if (!timing_->hold && time > last_.time) {
+  if (!timing_->hold && count_ > 1 && time > last_.time) {
     intervals_.add(time - last_.time);
   }
   last_ = *place;
@@ -84,26 +84,28 @@ void Series::observe_retained(double value) {
 }
 
 void Series::hold_to(Time time) {
-  if (count_ == 0 || time <= integrated_) {
+  if (time <= integrated_) {
     return;
   }
-  if (!needs_settle()) {
+  if (count_ > 0 && !needs_settle()) {
     add_held(buckets_, timing_->resolution, last_.value, integrated_,
              std::min(time, last_.time + hold()));
   }
   integrated_ = time;
 }
 
-std::optional<Series::Span> Series::settle() {
+std::vector<Series::Span> Series::settle() {
   if (!needs_settle()) {
-    return std::nullopt;
+    return {};
   }
   const Duration resolution = timing_->resolution;
   const Duration hold = this->hold();
   const Time from = std::max(floor_to(dirty_from_, resolution), sealed_until_);
   dirty_from_ = kClean;
 
-  const auto first = std::lower_bound(buckets_.begin(), buckets_.end(), from, kByStart);
+  // After a change of the resolution the first bucket may begin in what is sealed.
+  const Time first_start = floor_to(from, resolution);
+  const auto first = std::lower_bound(buckets_.begin(), buckets_.end(), first_start, kByStart);
   const std::vector<Bucket> old(first, buckets_.end());
   buckets_.erase(first, buckets_.end());
 
@@ -124,26 +126,38 @@ std::optional<Series::Span> Series::settle() {
   }
   add_held(buckets_, resolution, held.value, done, std::min(integrated_, held_until));
 
-  std::optional<Span> changed;
+  return take_revs(old, first_start);
+}
+
+std::vector<Series::Span> Series::take_revs(const std::vector<Bucket>& old, Time first_start) {
+  std::vector<Span> changed;
+  const auto change = [&](const Bucket& bucket) {
+    if (changed.empty() || changed.back().end != bucket.start) {
+      changed.push_back({bucket.start, bucket.end});
+    }
+    changed.back().end = bucket.end;
+  };
   auto was = old.begin();
-  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), from, kByStart);
+  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), first_start, kByStart);
        bucket != buckets_.end(); ++bucket) {
-    while (was != old.end() && was->start < bucket->start) {
-      ++was;
+    for (; was != old.end() && was->start < bucket->start; ++was) {
+      change(*was);  // nothing is known of it any more: `hold: auto` has become shorter
     }
     if (was != old.end() && was->start == bucket->start) {
       bucket->rev = was->rev;
-      if (bucket->aggregate == was->aggregate) {
+      const bool is_same = bucket->aggregate == was->aggregate;
+      ++was;
+      if (is_same) {
         continue;
       }
       if (bucket->rev > 0) {
         ++bucket->rev;
       }
     }
-    if (!changed) {
-      changed = Span{bucket->start, bucket->end};
-    }
-    changed->end = bucket->end;
+    change(*bucket);
+  }
+  for (; was != old.end(); ++was) {
+    change(*was);
   }
   return changed;
 }
@@ -167,7 +181,7 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
     close_tiers(bucket->start, id, effects);
     bucket->rev = std::max(bucket->rev, 1U);
     for (Ring& ring : rings_) {
-      ring.add(bucket->start, bucket->aggregate, bucket->rev - 1);
+      ring.add(bucket->start, bucket->aggregate);
     }
     merge_into_tier(hour_, Tier::hour, *bucket);
     merge_into_tier(day_, Tier::day, *bucket);
@@ -219,24 +233,38 @@ std::pair<Time, Time> Series::tier_bounds(Tier tier, Time time) const {
   return {start, start + std::chrono::hours(1)};
 }
 
-Series::Window Series::window(Time start, Time end, Duration slot, Time now) const {
-  Window window;
-  for (const Ring& ring : rings_) {
-    if (ring.slot() == slot) {
-      window.corrections = ring.merge_into(window.aggregate, start, end);
-    }
-  }
+Aggregate Series::window(Time start, Time end, Duration slot, Time now) const {
+  Aggregate known = sealed_window(start, end, slot);
   for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), start, kByStart);
        bucket != buckets_.end() && bucket->start < end; ++bucket) {
-    window.aggregate.merge(bucket->aggregate);
-    window.corrections += bucket->rev > 1 ? bucket->rev - 1 : 0;
+    known.merge(bucket->aggregate);
   }
   if (count_ > 0) {
     const Time from = std::max(integrated_, start);
     const Time to = std::min({end, now, last_.time + hold()});
-    window.aggregate.add_held(last_.value, to - from);
+    known.add_held(last_.value, to - from);
   }
-  return window;
+  return known;
+}
+
+Aggregate Series::sealed_window(Time start, Time end, Duration slot) const {
+  Aggregate known;
+  for (const Ring& ring : rings_) {
+    if (ring.slot() == slot) {
+      ring.merge_into(known, start, end);
+    }
+  }
+  return known;
+}
+
+bool Series::was_published(Time start, Time end, Duration slot) const {
+  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), start, kByStart);
+       bucket != buckets_.end() && bucket->start < end; ++bucket) {
+    if (bucket->rev > 0) {
+      return true;
+    }
+  }
+  return !sealed_window(start, end, slot).empty();
 }
 
 std::vector<Bucket> Series::open_fine(Time from, Time to, Time now) const {
@@ -287,6 +315,14 @@ std::optional<double> Series::held_at(Time time, bool inclusive) const {
 
 std::optional<Time> Series::held_until() const {
   return count_ == 0 ? std::nullopt : std::optional(last_.time + hold());
+}
+
+Time Series::known_until() const { return std::max(last_.time + hold(), last_.time + Duration{1}); }
+
+void Series::rest() {
+  if (count_ > 0) {
+    integrated_ = last_.time + hold();
+  }
 }
 
 bool Series::is_quiet() const {

@@ -10,7 +10,7 @@
 //    value may still be held into them.
 // 2. The held value is accounted for up to integrated_ and not beyond; integrated_ is at least the
 //    newest sample's time.
-// 3. buckets_ ascend, do not overlap, begin at or after sealed_until_ and have knowledge.
+// 3. buckets_ ascend, do not overlap, know only what comes after sealed_until_, and know something.
 // 4. What was sealed is in hour_, day_ and the rings, and never changes.
 #pragma once
 
@@ -70,13 +70,13 @@ class Series {
   void hold_to(Time time);
 
   // Makes buckets that late samples touched anew. A bucket that was published already and changed
-  // gets the next rev. Returns the start of the earliest bucket that changed or was added, and the
-  // end of the latest; nothing if none did.
+  // gets the next rev. Returns the stretches of buckets that changed, were added or vanished,
+  // ascending.
   struct Span {
     Time start;
     Time end;
   };
-  std::optional<Span> settle();
+  std::vector<Span> settle();
 
   // Buckets that end at or before `end` count as published: rev 1.
   void publish_to(Time end);
@@ -89,11 +89,9 @@ class Series {
   // Everything known of [start, end): sealed and not, with the held value counted to
   // min(end, now). `slot`: the ring to read; start and end are multiples of it, but an end in the
   // unsealed part may be any time.
-  struct Window {
-    Aggregate aggregate;
-    std::uint32_t corrections = 0;
-  };
-  Window window(Time start, Time end, Duration slot, Time now) const;
+  Aggregate window(Time start, Time end, Duration slot, Time now) const;
+  // Whether something of that window counts as published.
+  bool was_published(Time start, Time end, Duration slot) const;
 
   std::vector<Bucket> open_fine(Time from, Time to, Time now) const;
   // The unsealed hour and day buckets.
@@ -103,6 +101,8 @@ class Series {
   // The value held at `time`: that of the newest sample before it (at it, if `inclusive`), if it
   // still counts.
   std::optional<double> held_at(Time time, bool inclusive) const;
+  // What comes at or after this time is not known yet. There must be a sample.
+  Time known_until() const;
   // Until when the newest value counts, if there was a sample.
   std::optional<Time> held_until() const;
   Duration hold() const { return timing_->hold ? *timing_->hold : intervals_.hold(); }
@@ -111,6 +111,8 @@ class Series {
   bool needs_settle() const { return dirty_from_ != kClean; }
   // Nothing left that time could change: no unsealed bucket of any tier, no value still held.
   bool is_quiet() const;
+  // Time passes it by from now on, until hold_to() and seal_to() catch up. It must be quiet.
+  void rest();
   std::uint64_t count() const { return count_; }
   int decimals() const { return decimals_; }
   Time began() const { return began_; }
@@ -131,6 +133,9 @@ class Series {
   static void add_held(std::vector<Bucket>& buckets, Duration resolution, double value, Time from,
                        Time to);
   Taken insert(Time time, double value);
+  // After the buckets from `first_start` on were made anew from `old`: what settle() returns.
+  std::vector<Span> take_revs(const std::vector<Bucket>& old, Time first_start);
+  Aggregate sealed_window(Time start, Time end, Duration slot) const;
   void merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucket);
   void close_tiers(Time end, SeriesId id, Effects& effects);
   std::pair<Time, Time> tier_bounds(Tier tier, Time time) const;

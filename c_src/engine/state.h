@@ -26,10 +26,17 @@ inline constexpr Duration kPublishDelay = std::chrono::seconds(2);
 inline constexpr Duration kFutureMax = std::chrono::seconds(60);
 inline constexpr SeriesId kNoSeries = 0xffff'ffff;
 
+struct SentWindow {
+  Time end;
+  std::uint32_t rev = 0;
+};
+
 // What was last sent on one output of one series.
 struct OutputState {
   std::optional<Time> published_end;
   std::uint32_t rev = 0;
+  // Older windows that were sent more than once and may change again.
+  std::vector<SentWindow> corrected;
   std::optional<double> sent_value;  // on: change
   Duration sent_at{0};               // uptime
   Due due;
@@ -53,7 +60,7 @@ struct StreamState {
   bool has_change_outputs = false;
   Duration longest_window{0};
   std::uint32_t series_count = 0;
-  // Series whose numbers time can change, in the order of their activation.
+  // Series whose numbers time can change, ascending.
   std::vector<SeriesId> active;
   // Boundaries up to which buckets were published and sealed.
   Time closed_until = time_from_ms(0);
@@ -104,6 +111,8 @@ struct State {
   std::vector<SeriesId> dirty;
   std::vector<Instance> instances;
   std::vector<AlertRuntime> alerts;
+  // Instances that read another series than before; they are looked at when time goes on.
+  std::vector<std::uint32_t> rebound;
   Timers timers;
   Counters unrouted;
   std::uint64_t alarm_count = 0;

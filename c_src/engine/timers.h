@@ -1,11 +1,10 @@
-// What is due when, in uptime. One entry per owner at most (and stale ones, which are skipped): an
-// owner that moves its time later keeps its entry and looks again when that comes up, so moving a
-// timer with every sample costs nothing.
+// What is due when, in uptime. One entry per owner at most: an owner that moves its time later
+// keeps its entry and looks again when that comes up, so moving a timer with every sample costs
+// nothing.
 #pragma once
 
 #include <cstdint>
-#include <queue>
-#include <vector>
+#include <set>
 
 #include "base/time.h"
 
@@ -34,26 +33,27 @@ class Timers {
   // Wants to be called at `at`.
   void set(Due& due, Duration at, Kind kind, std::uint32_t owner, std::uint32_t output = 0) {
     due.at = at;
-    if (at < due.scheduled) {
-      due.scheduled = at;
-      entries_.push({at, kind, owner, output});
+    if (at >= due.scheduled) {
+      return;
     }
+    if (due.scheduled != kNever) {
+      entries_.erase({due.scheduled, kind, owner, output});
+    }
+    due.scheduled = at;
+    entries_.insert({at, kind, owner, output});
   }
 
   bool empty() const { return entries_.empty(); }
-  Duration next() const { return entries_.empty() ? kNever : entries_.top().at; }
+  Duration next() const { return entries_.empty() ? kNever : entries_.begin()->at; }
   Entry pop() {
-    const Entry entry = entries_.top();
-    entries_.pop();
+    const Entry entry = *entries_.begin();
+    entries_.erase(entries_.begin());
     return entry;
   }
 
   // For the entry that was just popped: whether its owner is to be called now. If the owner's time
   // has moved, it is scheduled again.
   bool accept(Due& due, const Entry& entry) {
-    if (entry.at != due.scheduled) {
-      return false;  // an earlier entry took its place
-    }
     due.scheduled = kNever;
     if (due.at > entry.at) {
       if (due.at != kNever) {
@@ -66,7 +66,7 @@ class Timers {
   }
 
  private:
-  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> entries_;
+  std::set<Entry> entries_;
 };
 
 }  // namespace rollup::engine

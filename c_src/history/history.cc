@@ -210,6 +210,21 @@ Result<std::unique_ptr<History>> History::open(const Options& options) {
   }
 }
 
+Result<std::unique_ptr<History>> History::begin_anew(std::unique_ptr<History> unreadable,
+                                                     const Options& options, const Error& why) {
+  const std::string path = unreadable->impl_->path;
+  unreadable.reset();
+  const Result<std::string> target = move_aside(path);
+  if (!target) {
+    return tl::unexpected(target.error());
+  }
+  Result<std::unique_ptr<History>> history = open(options);
+  if (history) {
+    (*history)->impl_->moved_aside = *target + ": " + why.message;
+  }
+  return history;
+}
+
 History::History(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 History::~History() = default;

@@ -53,6 +53,10 @@ class History {
   // is migrated in place. What is no fault of the file (rights, a full disk) is an error, and the
   // file stays.
   static Result<std::unique_ptr<History>> open(const Options& options);
+  // For content that only the caller can judge, such as a checkpoint of a newer program: moves the
+  // file aside as open() does and begins a new one. `unreadable` is closed first.
+  static Result<std::unique_ptr<History>> begin_anew(std::unique_ptr<History> unreadable,
+                                                     const Options& options, const Error& why);
   ~History();
   History(const History&) = delete;
   History& operator=(const History&) = delete;

@@ -129,8 +129,7 @@ std::optional<double> value_of(const Aggregate& aggregate, AggregateKind kind) {
     case AggregateKind::last:
       return has_samples ? std::optional(aggregate.last) : std::nullopt;
     case AggregateKind::stddev:
-      return has_samples ? std::optional(std::sqrt(std::max(0.0, aggregate.m2 / n)))
-                         : std::nullopt;
+      return has_samples ? std::optional(std::sqrt(std::max(0.0, aggregate.m2 / n))) : std::nullopt;
   }
   return std::nullopt;
 }

@@ -5,7 +5,8 @@
 //
 // Invariants
 // 1. `known` is the time for which a value was held; `integral` is that value over that time.
-// 2. `min`, `max` cover the samples and every value held for more than 0 ms (SEMANTICS 2.2), so they
+// 2. `min`, `max` cover the samples and every value held for more than 0 ms (SEMANTICS 2.2), so
+// they
 //    are meaningful iff !empty(). `first`, `last` and their times are meaningful iff count > 0.
 // 3. merge() is associative and commutative to the last bit in known, count, min, max, first and
 //    last, and within rounding in integral, sum and m2.
@@ -36,8 +37,8 @@ struct Aggregate {
   // No sample and nothing held: a gap (SEMANTICS 1.8).
   bool empty() const { return count == 0 && known.count() == 0; }
 
-  // Adds a sample. In time order `first`/`last` need no comparison, but any order is right: of equal
-  // times the one added later is the later one.
+  // Adds a sample. In time order `first`/`last` need no comparison, but any order is right: of
+  // equal times the one added later is the later one.
   void add_sample(Time time, double value);
 
   // Adds `value` held for `held` (>= 0; 0 changes nothing).
@@ -52,9 +53,9 @@ struct Aggregate {
 // The aggregates that can be asked for, in the order in which they are shown.
 enum class AggregateKind { avg, mean, min, max, sum, count, first, last, stddev };
 inline constexpr AggregateKind kAggregateKinds[] = {
-    AggregateKind::avg,   AggregateKind::mean,  AggregateKind::min,
-    AggregateKind::max,   AggregateKind::sum,   AggregateKind::count,
-    AggregateKind::first, AggregateKind::last,  AggregateKind::stddev};
+    AggregateKind::avg,   AggregateKind::mean, AggregateKind::min,
+    AggregateKind::max,   AggregateKind::sum,  AggregateKind::count,
+    AggregateKind::first, AggregateKind::last, AggregateKind::stddev};
 
 std::string_view to_string(AggregateKind kind);
 std::optional<AggregateKind> parse_aggregate(std::string_view name);

@@ -26,7 +26,8 @@ struct Point {
 struct Bucket {
   Time start;
   Time end;
-  // 1 when first published; each correction after that adds 1 (SEMANTICS 1.3). 0: not published yet.
+  // 1 when first published; each correction after that adds 1 (SEMANTICS 1.3). 0: not published
+  // yet.
   std::uint32_t rev = 0;
   Aggregate aggregate;
 

@@ -1,6 +1,6 @@
-// The configuration as the program works with it: every option of ejabberd.yml that concerns it, with
-// defaults filled in and durations in milliseconds. The Erlang side has checked shapes and types;
-// engine::compile() checks what they mean.
+// The configuration as the program works with it: every option of ejabberd.yml that concerns it,
+// with defaults filled in and durations in milliseconds. The Erlang side has checked shapes and
+// types; engine::compile() checks what they mean.
 #pragma once
 
 #include <array>

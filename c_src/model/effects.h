@@ -14,9 +14,9 @@ namespace rollup {
 
 namespace effect {
 
-// Send a summary on output `output` of the series' stream. `is_newest` is false for the correction of
-// a window that a newer message has already followed: it is sent without the retain flag, so that
-// the retained message stays the newest.
+// Send a summary on output `output` of the series' stream. `is_newest` is false for the correction
+// of a window that a newer message has already followed: it is sent without the retain flag, so
+// that the retained message stays the newest.
 struct Publish {
   SeriesId series = 0;
   OutputIndex output = 0;

@@ -11,7 +11,8 @@ struct Sample {
   // Event time from the payload: a second sample of that very time replaces the first (SEMANTICS
   // 1.5). Otherwise `time` is the arrival, and equal times keep both.
   bool has_event_time = false;
-  // Replayed at subscribe: sets the current value if there is none and nothing else (SEMANTICS 1.7).
+  // Replayed at subscribe: sets the current value if there is none and nothing else
+  // (SEMANTICS 1.7).
   bool retained = false;
   Time time;
   // Scaled, finite, inside `valid`.

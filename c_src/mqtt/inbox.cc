@@ -78,6 +78,11 @@ void Inbox::close() {
   room_.notify_all();
 }
 
+bool Inbox::is_full() const {
+  const std::lock_guard lock(mutex_);
+  return !has_room(sizeof(Message));
+}
+
 Inbox::Counts Inbox::counts() const {
   const std::lock_guard lock(mutex_);
   return {pushed_, drained_, dropped_, waiting(), queue_bytes_ + batch_bytes_};

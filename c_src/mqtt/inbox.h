@@ -64,6 +64,7 @@ class Inbox {
   // From now on every push fails, those that wait too. What is waiting can still be drained.
   void close();
 
+  bool is_full() const;
   Counts counts() const;
 
   // -- from the engine's thread only --

@@ -306,6 +306,11 @@ bool Link::turn(Duration timeout) {
 int Link::read_packets(bool peer_closed) {
   const int most = up_ ? kReadsPerTurn : 4;
   for (int i = 0; i < most; ++i) {
+    // Once stop() is asked for, nobody need make room any more. What is not read is not
+    // acknowledged either, and the session keeps it.
+    if (stop_.stop_requested() && inbox_.is_full()) {
+      return MOSQ_ERR_CONN_LOST;
+    }
     errno = 0;
     const int code = mosquitto_loop_read(handle_.get(), 1);
     if (code != MOSQ_ERR_SUCCESS) {

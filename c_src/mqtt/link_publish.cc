@@ -24,7 +24,8 @@ bool is_text(const Outgoing& message) {
 }  // namespace
 
 void Link::attend() {
-  if (!greeted_) {
+  const bool is_new = !greeted_;
+  if (is_new) {
     greet();
   }
   std::optional<std::vector<Subscription>> filters;
@@ -38,6 +39,13 @@ void Link::attend() {
   }
   if (std::exchange(requests_due_, false)) {
     send_requests();
+  }
+  if (is_new) {
+    // After the requests, so that a status never shows a connection without its missing filters.
+    set_state(LinkState::connected, "");
+    log(LogLevel::info, "connected to " + address_of(options_.broker) + ", MQTT " +
+                            (options_.broker.protocol == 5 ? "5" : "3.1.1") +
+                            (session_present_ ? ", session resumed" : ", new session"));
   }
   flush();
 }
@@ -55,10 +63,6 @@ void Link::greet() {
   if (!options_.status_topic.empty()) {
     submit({.topic = options_.status_topic, .payload = "online", .qos = 1, .retain = true});
   }
-  set_state(LinkState::connected, "");
-  log(LogLevel::info, "connected to " + address_of(options_.broker) + ", MQTT " +
-                          (options_.broker.protocol == 5 ? "5" : "3.1.1") +
-                          (session_present_ ? ", session resumed" : ", new session"));
 }
 
 void Link::send_requests() {

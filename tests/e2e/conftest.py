@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def keep_logs(server, name):
     if not os.path.exists(server.log_path):
         return "no log"
     KEPT_LOGS.mkdir(parents=True, exist_ok=True)
-    kept = KEPT_LOGS / f"{name}-{os.path.basename(server.directory)}.log"
+    kept = KEPT_LOGS / f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)[:100]}-{os.path.basename(server.directory)}.log"
     shutil.copyfile(server.log_path, kept)
     lines = kept.read_text(encoding="utf-8", errors="replace").splitlines()
     return "\n".join(lines[-60:] + [f"(all of it: {kept})"])

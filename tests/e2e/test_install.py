@@ -6,28 +6,41 @@ import shutil
 import stat
 import subprocess
 
+import pytest
 from rollup_testing.process import as_service, give_to_service, remove_directory, service_directory
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
-def test_module_install_builds_the_program_and_starts_the_module(installation):
-    assert installation.seconds < 300
+@pytest.fixture(scope="module")
+def configured(installation):
+    """The first server of the run, with the smallest configuration there is."""
+    installation.server.write_config("")
+    installation.server.reload()
+    return installation.server
+
+
+def test_module_install_builds_the_program_within_five_minutes(installation):
     server = installation.server
     assert not os.path.exists(server.installed_path("priv", "BUILD_FAILED"))
+    assert os.path.exists(server.installed_path("priv", "bin", "mqtt_rollup"))
     assert "mod_mqtt_rollup" in server.ctl("modules_installed")
-    pid = server.wait_for_program()
-    assert os.readlink(f"/proc/{pid}/exe") == server.installed_path("priv", "bin", "mqtt_rollup")
+    assert installation.seconds < 300
 
 
-def test_the_program_does_not_run_as_root(installation):
-    pid = installation.server.wait_for_program()
+def test_a_configured_module_runs_the_installed_program(configured):
+    pid = configured.wait_for_program()
+    assert os.readlink(f"/proc/{pid}/exe") == configured.installed_path("priv", "bin", "mqtt_rollup")
+
+
+def test_the_program_does_not_run_as_root(configured):
+    pid = configured.wait_for_program()
     assert os.stat(f"/proc/{pid}").st_uid != 0
 
 
-def test_the_history_is_readable_by_its_owner_only(installation):
-    installation.server.wait_for_program()
-    directory = installation.server.path("spool", "mqtt_rollup", "localhost")
+def test_the_history_is_readable_by_its_owner_only(configured):
+    configured.wait_for_program()
+    directory = configured.path("spool", "mqtt_rollup", "localhost")
     assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
 
 

@@ -61,6 +61,7 @@ def test_a_changed_configuration_keeps_the_state_of_what_did_not_change(server, 
             r"streams->temperature->publish->1->topic",
         ),
     ],
+    ids=["misspelt", "not-a-part-of-an-hour", "bad-condition", "unknown-stream", "feedback-loop"],
 )
 def test_a_broken_configuration_is_refused_with_its_path_and_the_running_one_goes_on(server, home, broken, message):
     publish(home, server, "home/hall/temperature", "20")

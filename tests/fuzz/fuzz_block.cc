@@ -53,7 +53,7 @@ std::vector<Bucket> any_buckets(std::string_view bytes) {
     bucket.aggregate.min = in.next<double>();
     bucket.aggregate.max = in.next<double>();
     bucket.aggregate.first = in.next<double>();
-    bucket.aggregate.last = in.next<float>();
+    bucket.aggregate.last = static_cast<double>(in.next<float>());
     buckets.push_back(bucket);
   }
   return buckets;

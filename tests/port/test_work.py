@@ -1,7 +1,9 @@
 """What the program does between a broker and Erlang."""
 
+import pathlib
 import random
 import signal
+import sqlite3
 import threading
 
 import pytest
@@ -197,3 +199,18 @@ def test_the_program_goes_on_after_it_was_held(start, broker, client):
     finally:
         program.process.send_signal(signal.SIGCONT)
     program.wait_until(lambda status: status["accepted"] == 50, "what came meanwhile")
+
+
+def test_a_history_that_cannot_be_read_is_moved_aside_and_a_new_one_begun(start, broker, client):
+    program = start()
+    connect(program, broker, rules())
+    client.publish(TOPIC, "20")
+    program.wait_until(lambda status: status["accepted"] == 1, "the sample")
+    assert program.close() == 0
+    with sqlite3.connect(f"{program.data_dir}/history.db") as database:
+        database.execute("UPDATE checkpoint SET data = x'0a0208ff'")  # a header of another version
+    again = start()
+    connect(again, broker, rules())
+    assert again.status()["series"] == 0
+    assert [text for level, text in again.logs if level == "error" and "history.db.unreadable-1" in text]
+    assert pathlib.Path(again.data_dir, "history.db.unreadable-1").exists()

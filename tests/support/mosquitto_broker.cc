@@ -107,15 +107,28 @@ void MosquittoBroker::stop() {
   if (pid_ < 0) {
     return;
   }
-  kill(pid_, SIGCONT);
-  kill(pid_, SIGTERM);
+  thaw();
+  // mosquitto forgets a SIGTERM that comes just before its main loop, so it is told again.
+  do {
+    ::kill(pid_, SIGTERM);
+    usleep(2000);
+  } while (waitpid(pid_, nullptr, WNOHANG) == 0);
+  forget();
+}
+
+void MosquittoBroker::kill() {
+  ::kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, 0);
+  forget();
+}
+
+void MosquittoBroker::forget() {
   close(output_);
   pid_ = -1;
   output_ = -1;
 }
 
-void MosquittoBroker::freeze() { kill(pid_, SIGSTOP); }
-void MosquittoBroker::thaw() { kill(pid_, SIGCONT); }
+void MosquittoBroker::freeze() { ::kill(pid_, SIGSTOP); }
+void MosquittoBroker::thaw() { ::kill(pid_, SIGCONT); }
 
 }  // namespace rollup::testing

@@ -38,6 +38,8 @@ class MosquittoBroker {
   const TempDir& dir() const { return dir_; }
 
   void stop();
+  // At once, without a goodbye to its clients.
+  void kill();
   // Again, on the same address, with nothing remembered.
   void start();
   // It hangs: connections stay open, nothing is answered.
@@ -46,6 +48,7 @@ class MosquittoBroker {
 
  private:
   bool start_once();
+  void forget();
 
   Setup setup_;
   TempDir dir_;

@@ -104,6 +104,17 @@ TEST_F(RetentionTest, OneCallDeletesABoundedNumberAndTheNextGoesOn) {
   EXPECT_EQ(read_buckets(*history_, 8, Tier::fine).size(), 0u);
 }
 
+TEST_F(RetentionTest, TheBoundCountsTheBlocksOfAllSeriesOfACall) {
+  for (const SeriesId series : {7u, 8u}) {
+    append_minutes(*history_, series, 0, 128 * 300);
+  }
+  ASSERT_TRUE(history_->checkpoint("", {}));
+  const auto keep = [](SeriesId) { return keep_fine(kMinute); };
+  EXPECT_EQ(history_->expire(at_minute(128 * 301), keep), true);
+  EXPECT_EQ(read_buckets(*history_, 7, Tier::fine).size(), 0u);
+  EXPECT_EQ(read_buckets(*history_, 8, Tier::fine).size(), 128u * 100);
+}
+
 TEST_F(RetentionTest, ManySeriesAreVisitedInSeveralCallsAndEachOnceAPass) {
   constexpr SeriesId kSeries = 1200;
   for (SeriesId series = 0; series < kSeries; ++series) {

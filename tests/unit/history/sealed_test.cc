@@ -153,20 +153,20 @@ TEST_F(SealedTest, EveryRangeGivesExactlyThePointsInIt) {
 
 TEST_F(SealedTest, ADayBucketOfAnotherTimeZoneMayOverlapItsNeighbourAndIsFound) {
   std::vector<Bucket> days;
-  for (std::int64_t i = 0; i < 130; ++i) {
+  for (std::int64_t i = 0; i < 128; ++i) {
     Bucket day = bucket_of_minute(i * 1440);
     day.end = day.start + std::chrono::days(1);
     days.push_back(day);
     history_->append(3, Tier::day, day);
   }
-  // The zone changed: a day that begins six hours before the last one ended. It is in a new block.
-  Bucket shifted = bucket_of_minute(130 * 1440 - 360);
+  // The zone changed: a day that begins six hours before the last one ended. A block holds 128.
+  Bucket shifted = bucket_of_minute(128 * 1440 - 360);
   shifted.end = shifted.start + std::chrono::days(1);
   history_->append(3, Tier::day, shifted);
   days.push_back(shifted);
   ASSERT_TRUE(history_->checkpoint("", {}));
   EXPECT_EQ(read_buckets(*history_, 3, Tier::day), days);
-  const std::vector<Bucket> both = {days[129], shifted};
+  const std::vector<Bucket> both = {days[127], shifted};
   EXPECT_EQ(read_buckets(*history_, 3, Tier::day, shifted.start, shifted.start + kMinute), both);
 }
 

@@ -86,7 +86,7 @@ TEST_P(ClientReconnectTest, UnacknowledgedPublicationsAreSentAgain) {
     linked.client().publish({"a/" + std::to_string(i), "1", 1, true, std::nullopt, {}});
   }
   EXPECT_EQ(linked.client().status().queued, 200U);
-  broker.stop();
+  broker.kill();
   broker.start();
   ASSERT_TRUE(linked.wait([&] {
     const Status status = linked.client().status();
