@@ -86,6 +86,22 @@ std::string definition_of(const Alert& alert) {
   return text;
 }
 
+// What decides what an instance reads and means.
+std::string rules_of(const Plan& plan) {
+  std::string text;
+  for (const StreamPlan& stream : plan.streams) {
+    const Stream& config = stream.config;
+    text += config.name + '\n' + config.broker + '\n' + config.topic + '\n' + config.time + '\n';
+    for (const Duration each : {config.resolution, config.lateness, config.hold.value_or(kNever)}) {
+      text += std::to_string(each.count()) + '\n';
+    }
+  }
+  for (const AlertPlan& alert : plan.alerts) {
+    text += alert.config.name + '\n' + definition_of(alert.config) + '\n';
+  }
+  return text;
+}
+
 }  // namespace
 
 // Knows the private parts of Series.
@@ -112,6 +128,7 @@ class SeriesCodec {
       to.add_intervals_ms(from.intervals_.kept()[i]);
     }
     to.set_interval_next(from.intervals_.added());
+    to.set_interval_hold_ms(from.intervals_.hold().count());
     for (const Point& sample : from.samples_) {
       to.add_sample_ms(to_ms(sample.time));
       to.add_sample_value(sample.value);
@@ -156,7 +173,7 @@ class SeriesCodec {
     std::copy_n(from.intervals_ms().begin(),
                 std::min<int>(from.intervals_ms_size(), static_cast<int>(kept.size())),
                 kept.begin());
-    to.intervals_.restore(kept, from.interval_next());
+    to.intervals_.restore(kept, from.interval_next(), Duration{from.interval_hold_ms()});
     const int samples = std::min(from.sample_ms_size(), from.sample_value_size());
     for (int i = 0; i < samples; ++i) {
       to.samples_.push_back({time_from_ms(from.sample_ms(i)), from.sample_value(i)});
@@ -360,6 +377,7 @@ std::vector<std::string> save_state(const State& state) {
   header.set_uptime_ms(state.done.uptime.count());
   header.set_wall_ms(to_ms(state.done.wall));
   header.set_alarm_count(state.alarm_count);
+  header.set_rules(rules_of(*state.plan));
   header.set_series_count(static_cast<std::uint32_t>(state.entries.size()));
   for (const StreamState& stream : state.streams) {
     if (stream.plan != nullptr) {
@@ -389,6 +407,7 @@ std::vector<std::string> save_state(const State& state) {
 }
 
 Result<void> restore_state(State& state, const std::vector<std::string>& parts) {
+  bool has_same_rules = false;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     pb::Part part;
     if (!part.ParseFromString(parts[i])) {
@@ -402,17 +421,15 @@ Result<void> restore_state(State& state, const std::vector<std::string>& parts) 
       }
       state.done = {time_from_ms(part.header().wall_ms()), Duration{part.header().uptime_ms()}};
       state.alarm_count = part.header().alarm_count();
+      has_same_rules = part.header().rules() == rules_of(*state.plan);
     }
     if (Result<void> loaded = load_part(state, part, state.done); !loaded) {
       return loaded;
     }
   }
   state.rebound.clear();
-  // What was not saved is new, or time alone cannot change it: looking at it is harmless.
-  for (std::uint32_t index = 0; index < state.instances.size(); ++index) {
-    if (state.instances[index].due.at == kNever) {
-      state.timers.set(state.instances[index].due, state.done.uptime, Timers::Kind::alert, index);
-    }
+  for (std::uint32_t index = 0; !has_same_rules && index < state.instances.size(); ++index) {
+    state.timers.set(state.instances[index].due, state.done.uptime, Timers::Kind::alert, index);
   }
   find_next_boundary(state);
   return {};

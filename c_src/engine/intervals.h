@@ -37,10 +37,12 @@ class Intervals {
   const std::array<std::uint32_t, kIntervalsKept>& kept() const { return kept_; }
   std::size_t size() const { return std::min<std::size_t>(next_, kIntervalsKept); }
 
-  void restore(const std::array<std::uint32_t, kIntervalsKept>& kept, std::uint32_t added) {
+  // `hold` is not always made of the newest intervals, so it belongs to what is kept.
+  void restore(const std::array<std::uint32_t, kIntervalsKept>& kept, std::uint32_t added,
+               Duration hold) {
     kept_ = kept;
     next_ = added;
-    update();
+    hold_ = std::max(kHoldMin, hold);
   }
 
  private:

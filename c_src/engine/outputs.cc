@@ -117,6 +117,7 @@ bool may_rest(const StreamState& stream, const Series& series) {
 }
 
 void send_change(State& state, SeriesId id, OutputIndex output, const Now& now, Effects& effects) {
+  correct(state, id, now, effects);  // it may be newest and late at once
   SeriesEntry& entry = state.entries[id];
   const Output& config = state.streams[entry.stream].plan->outputs[output].config;
   OutputState& sent = entry.outputs[output];
@@ -192,8 +193,9 @@ void close_stream(State& state, StreamIndex index, Time end, const Now& now, Eff
       const Time close = last_window(config, series.known_until(), end);
       // Of several windows that are due at once, the newest one tells it all.
       const Time next = close + config.every;
+      const Duration slot = stream.plan->outputs[output].slot;
       const bool is_followed = next + kPublishDelay <= state.advancing_to &&
-                               last_window(config, series.known_until(), next) == next;
+                               !series.window(next - config.window, next, slot, next).empty();
       if (close > before && !is_followed) {
         send_window(state, id, output, close, now, effects);
       }

@@ -187,6 +187,10 @@ Result<std::unique_ptr<History>> History::open(const Options& options) {
   }
   auto impl = std::make_unique<Impl>(*std::move(lock));
   impl->path = options.directory + "/history.db";
+  return open(std::move(impl), options);
+}
+
+Result<std::unique_ptr<History>> History::open(std::unique_ptr<Impl> impl, const Options& options) {
   for (;;) {
     if (auto made = make_file(impl->path); !made) {
       return tl::unexpected(made.error());
@@ -212,17 +216,15 @@ Result<std::unique_ptr<History>> History::open(const Options& options) {
 
 Result<std::unique_ptr<History>> History::begin_anew(std::unique_ptr<History> unreadable,
                                                      const Options& options, const Error& why) {
-  const std::string path = unreadable->impl_->path;
-  unreadable.reset();
-  const Result<std::string> target = move_aside(path);
+  // The lock stays with us, so that no other program takes the file up in between.
+  std::unique_ptr<Impl> impl = std::move(unreadable->impl_);
+  impl->database.reset();
+  const Result<std::string> target = move_aside(impl->path);
   if (!target) {
     return tl::unexpected(target.error());
   }
-  Result<std::unique_ptr<History>> history = open(options);
-  if (history) {
-    (*history)->impl_->moved_aside = *target + ": " + why.message;
-  }
-  return history;
+  impl->moved_aside = *target + ": " + why.message;
+  return open(std::move(impl), options);
 }
 
 History::History(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

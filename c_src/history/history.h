@@ -109,6 +109,8 @@ class History {
  private:
   struct Impl;
   explicit History(std::unique_ptr<Impl> impl);
+  // `impl` has the lock and the path.
+  static Result<std::unique_ptr<History>> open(std::unique_ptr<Impl> impl, const Options& options);
   std::unique_ptr<Impl> impl_;
 };
 

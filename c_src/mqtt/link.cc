@@ -308,7 +308,7 @@ int Link::read_packets(bool peer_closed) {
   for (int i = 0; i < most; ++i) {
     // Once stop() is asked for, nobody need make room any more. What is not read is not
     // acknowledged either, and the session keeps it.
-    if (stop_.stop_requested() && inbox_.is_full()) {
+    if (stop_.stop_requested() && (abandoned_ || inbox_.is_full())) {
       return MOSQ_ERR_CONN_LOST;
     }
     errno = 0;

@@ -108,7 +108,9 @@ void Link::flush() {
     std::optional<Outgoing> message;
     {
       const std::lock_guard lock(mutex_);
-      message = outbox_.take(Clock::now());
+      if (outbox_.size() > 0) {
+        message = outbox_.take(Clock::now());
+      }
     }
     if (!message) {
       return;

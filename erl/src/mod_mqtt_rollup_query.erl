@@ -40,6 +40,9 @@ ask(Fetch, Subject, {history, #{series := Name}} = Ask, _) ->
             end;
         {error, {Code, _, _}} = Error when Code =:= timeout; Code =:= unavailable; Code =:= storage ->
             Error;
+        {error, {not_found, _, _}} ->
+            %% The program's own message may suggest names that the asker may not see.
+            not_found();
         {error, _} = Error ->
             %% Whatever is wrong with the question, saying so would say that the series exists.
             case is_known(Fetch, Subject, Name) of

@@ -215,6 +215,24 @@ TEST(OpenTest, WhatIsMovedAsideNeverOverwritesWhatWasMovedBefore) {
   EXPECT_EQ(read_file(directory.file("history.db.unreadable-3")), "third");
 }
 
+TEST(OpenTest, AFileThatTheCallerCannotReadIsMovedAsideWithItsContent) {
+  const TemporaryDirectory directory;
+  make_history(directory.path());
+  const Error why{ErrorCode::unsupported, "", "the checkpoint is of a newer program"};
+  auto history = History::begin_anew(open_history(directory.path()), {directory.path()}, why);
+  ASSERT_TRUE(history) << history.error().message;
+  EXPECT_EQ((*history)->moved_aside(),
+            directory.file("history.db.unreadable-1") + ": the checkpoint is of a newer program");
+  EXPECT_THAT(read_journal(**history), IsEmpty());
+  const auto second = History::open({directory.path()});
+  ASSERT_FALSE(second) << "the lock was lost";
+  EXPECT_EQ(second.error().code, ErrorCode::unavailable);
+  history->reset();
+  // Renamed back it is what it was.
+  std::filesystem::rename(directory.file("history.db.unreadable-1"), directory.file("history.db"));
+  EXPECT_THAT(read_journal(*open_history(directory.path())), ElementsAre("row"));
+}
+
 TEST(OpenTest, WhatIsNoFaultOfTheFileLeavesItInPlace) {
   const TemporaryDirectory directory;
   make_history(directory.path());

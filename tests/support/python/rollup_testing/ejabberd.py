@@ -3,6 +3,7 @@
 Nothing of the machine's ejabberd is read or written, no epmd is started, and only 127.0.0.1 is listened on.
 """
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ import signal
 import subprocess
 import textwrap
 import time
+import urllib.error
+import urllib.request
 
 from . import process
 
@@ -32,7 +35,14 @@ listen:
   - port: {mqtt_port}
     ip: "127.0.0.1"
     module: mod_mqtt
+  - port: {api_port}
+    ip: "127.0.0.1"
+    module: ejabberd_http
+    request_handlers: {{/api: mod_http_api}}
 s2s_access: none
+api_permissions:
+  ejabberdctl: {{from: ejabberd_ctl, who: all, what: "*"}}
+  http: {{from: mod_http_api, who: {{access: {{allow: {{acl: loopback}}}}}}, what: "*"}}
 acl:
   local: {{user_regexp: ""}}
   loopback: {{ip: ["127.0.0.0/8"]}}
@@ -46,6 +56,7 @@ access_rules:
 modules:
   mod_adhoc: {{}}
   mod_disco: {{}}
+  mod_http_api: {{}}
   mod_last: {{}}
   mod_configure: {{}}
 {more_modules}  mod_mqtt:
@@ -64,7 +75,7 @@ class Ejabberd:
         self.mqtt_options = mqtt_options or {}
         self.more_modules = list(more_modules)
         self.tls = tls
-        self.c2s_port, self.mqtt_port, self._distribution_port = (process.free_port() for _ in range(3))
+        self.c2s_port, self.mqtt_port, self._api_port, self._distribution_port = (process.free_port() for _ in range(4))
         self.node = f"rollup{os.getpid()}x{self.c2s_port}@localhost"
         self.directory = process.service_directory("ejabberd")
         self._service = None
@@ -102,6 +113,7 @@ class Ejabberd:
             loglevel=self.loglevel,
             c2s_port=self.c2s_port,
             mqtt_port=self.mqtt_port,
+            api_port=self._api_port,
             mqtt_options=options,
             c2s_tls=f"starttls: {'true' if self.tls else 'false'}",
             certfiles=f'certfiles: ["{self.path("conf", "localhost.pem")}"]' if self.tls else "certfiles: []",
@@ -182,6 +194,7 @@ class Ejabberd:
             r"ejabberd \S+ is started in the node",
             rf"Start accepting TCP connections at \S+:{self.c2s_port} ",
             rf"Start accepting TCP connections at \S+:{self.mqtt_port} ",
+            rf"Start accepting TCP connections at \S+:{self._api_port} ",
         ):
             self._service.wait_for_line(line, timeout)
         return self
@@ -223,10 +236,22 @@ class Ejabberd:
             raise AssertionError(f"ejabberdctl {' '.join(arguments)} gave {result.returncode}: {result.stdout}")
         return result.stdout
 
+    def api(self, command, timeout=60, **arguments):
+        """The same commands as `ctl`, over mod_http_api: the answer as JSON, and in milliseconds."""
+        request = urllib.request.Request(
+            f"http://{process.LOOPBACK}:{self._api_port}/api/{command}", json.dumps(arguments).encode()
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise AssertionError(f"{command} gave {error.code}: {error.read().decode()}") from None
+
     def register(self, *names, host="localhost"):
         """Ordinary accounts whose password is their name."""
         for name in names:
-            self.ctl("register", name, host, name)
+            self.api("register", user=name, host=host, password=name)
 
     def reload(self):
         """`ejabberdctl reload_config`: what it printed (a refusal is in the log)."""

@@ -1,0 +1,67 @@
+#include "property/naive_model.h"
+
+#include <algorithm>
+
+namespace rollup::testing {
+
+NaiveModel::Verdict NaiveModel::observe(Time time, double value, Time now) {
+  if (time > now + std::chrono::seconds(60)) {
+    return Verdict::future;  // SEMANTICS 1.4
+  }
+  const Time bucket_end = floor_to(time, rules_.resolution) + rules_.resolution;
+  if (bucket_end + rules_.lateness <= now) {
+    return Verdict::too_late;  // SEMANTICS 1.3
+  }
+  const auto place = std::find_if(samples_.begin(), samples_.end(),
+                                  [&](const Point& point) { return point.time >= time; });
+  if (rules_.has_event_time && place != samples_.end() && place->time == time) {
+    place->value = value;  // SEMANTICS 1.5
+    return Verdict::accepted;
+  }
+  const auto after = std::find_if(samples_.begin(), samples_.end(),
+                                  [&](const Point& point) { return point.time > time; });
+  samples_.insert(after, {time, value});
+  return Verdict::accepted;
+}
+
+Aggregate NaiveModel::window(Time from, Time to, Time now) const {
+  Aggregate known;
+  for (std::size_t i = 0; i < samples_.size(); ++i) {
+    const Point& point = samples_[i];
+    if (point.time >= from && point.time < to) {
+      known.add_sample(point.time, point.value);
+    }
+    // SEMANTICS 2.1: it holds until the next sample, at most `hold`.
+    const bool has_next = i + 1 < samples_.size();
+    const Time next = has_next ? samples_[i + 1].time : now;
+    const Time held_from = std::max(point.time, from);
+    const Time held_to = std::min({next, point.time + rules_.hold, to});
+    known.add_held(point.value, held_to - held_from);
+  }
+  return known;
+}
+
+std::optional<double> NaiveModel::held_before(Time end) const {
+  std::optional<double> held;
+  for (const Point& point : samples_) {
+    if (point.time < end) {
+      held = end - point.time < rules_.hold ? std::optional(point.value) : std::nullopt;
+    }
+  }
+  return held;
+}
+
+std::pair<Time, Time> NaiveModel::bounds(Tier tier, Time time) const {
+  if (tier == Tier::day) {
+    return {rules_.zone.day_start(time), rules_.zone.day_end(time)};
+  }
+  const Duration size = tier == Tier::hour ? std::chrono::hours(1) : rules_.resolution;
+  const Time start = floor_to(time, size);
+  return {start, start + size};
+}
+
+std::optional<Time> NaiveModel::first_time() const {
+  return samples_.empty() ? std::nullopt : std::optional(samples_.front().time);
+}
+
+}  // namespace rollup::testing
