@@ -42,7 +42,7 @@ class Intervals {
                Duration hold) {
     kept_ = kept;
     next_ = added;
-    hold_ = std::max(kHoldMin, hold);
+    hold_ = std::clamp(hold, kHoldMin, 3 * Duration{0xffff'ffff});
   }
 
  private:

@@ -97,7 +97,14 @@ void correct_output(State& state, SeriesId id, OutputIndex output,
   const SeriesEntry& entry = state.entries[id];
   const StreamState& stream = state.streams[entry.stream];
   const Output& config = stream.plan->outputs[output].config;
-  const Time last = last_window(config, changed.back().end, stream.closed_until);
+  // The newest window that has one of them.
+  Time last{};
+  for (const Series::Span& span : changed) {
+    if (const Time reached = last_window(config, span.end, stream.closed_until);
+        reached > span.start) {
+      last = reached;
+    }
+  }
   Time end = floor_to(changed.front().start, config.every) + config.every;
   if (config.window > config.every) {
     const std::optional<Time>& newest = entry.outputs[output].published_end;

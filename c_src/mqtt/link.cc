@@ -382,6 +382,7 @@ void Link::lost(const std::string& why) {
   const bool was_up = std::exchange(up_, false);
   subscriptions_.link_lost();
   unpublished_ += std::exchange(unwritten_, 0);
+  in_flight_count_ = in_flight_.size();
   if (handle_) {
     // After a failed handshake libmosquitto keeps the socket open until the next try.
     const int socket = mosquitto_socket(handle_.get());

@@ -105,6 +105,7 @@ void Link::on_publish(int mid, int reason) {
     // QoS 0, written; submit() does not know its identifier yet.
     unwritten_ -= unwritten_ > 0 ? 1 : 0;
     published_.fetch_add(1, std::memory_order_relaxed);
+    in_flight_count_ = in_flight_.size() + unwritten_;
     return;
   }
   const std::string topic = std::move(entry->second);
@@ -114,7 +115,7 @@ void Link::on_publish(int mid, int reason) {
   } else {
     published_.fetch_add(1, std::memory_order_relaxed);
   }
-  in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
+  in_flight_count_ = in_flight_.size() + unwritten_;
 }
 
 void Link::on_subscribe(int mid, int count, const int* granted) {

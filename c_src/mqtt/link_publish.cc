@@ -111,6 +111,10 @@ void Link::flush() {
       if (outbox_.size() > 0) {
         message = outbox_.take(Clock::now());
       }
+      if (message) {
+        // So that a status never misses what is on its way from one place to the other.
+        ++in_flight_count_;
+      }
     }
     if (!message) {
       return;
@@ -150,7 +154,6 @@ void Link::submit(Outgoing message) {
       // them again.
       if (qos > 0) {
         in_flight_.emplace(mid, std::move(message.topic));
-        in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
       } else if (code != MOSQ_ERR_SUCCESS) {
         unwritten_ -= 1;
         const std::lock_guard lock(mutex_);
@@ -161,6 +164,7 @@ void Link::submit(Outgoing message) {
       unwritten_ -= qos == 0 ? 1 : 0;
       refused(message.topic, code);
   }
+  in_flight_count_ = in_flight_.size() + unwritten_;
 }
 
 void Link::refused(const std::string& topic, int reason) {

@@ -14,13 +14,19 @@ log=$priv/build.log
 mkdir -p "$priv/bin" || exit 1
 rm -f "$priv/BUILD_FAILED" "$priv/bin/mqtt_rollup"
 
+# As many jobs as cores, but no more than there is memory for.
+jobs=$(nproc 2>/dev/null || echo 1)
+kilobytes=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2>/dev/null)
+[ $((${kilobytes:-99999999} / 1000000)) -lt "$jobs" ] && jobs=$((kilobytes / 1000000))
+[ "$jobs" -ge 1 ] || jobs=1
+
 build() {
     launcher=$(command -v ccache) || launcher=
     cmake -S "$root" -B "$root/_build" -G "Unix Makefiles" \
         -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
         -DCMAKE_CXX_COMPILER_LAUNCHER="$launcher" \
         -DCMAKE_RUNTIME_OUTPUT_DIRECTORY="$root/_build/bin" &&
-        cmake --build "$root/_build" --target mqtt_rollup -j "$(nproc)" &&
+        cmake --build "$root/_build" --target mqtt_rollup -j "$jobs" &&
         "$root/_build/bin/mqtt_rollup" --version &&
         cp "$root/_build/bin/mqtt_rollup" "$priv/bin/mqtt_rollup"
 }
@@ -44,7 +50,10 @@ missing=$(missing_packages)
         echo "Remedy: apt-get install --no-install-recommends$missing"
         echo "        and then: ejabberdctl --no-timeout module_upgrade mod_mqtt_rollup"
     else
-        echo "First error: $(grep -m 1 -i -E 'error|not found|no space|killed' "$log")"
+        echo "First error: $(grep -m 1 -E 'error: |CMake Error|No space left|: not found|command not found' "$log")"
+        if grep -q 'Killed signal' "$log"; then
+            echo "The compiler was killed, perhaps for want of memory: it needs 1 GB for each of $jobs jobs."
+        fi
         echo "Remedy: after mending it, ejabberdctl --no-timeout module_upgrade mod_mqtt_rollup"
     fi
     echo "The whole output is in $log"

@@ -1,4 +1,4 @@
-"""What `ejabberdctl mqtt_rollup_…` prints, as values, and waiting for it to become true."""
+"""What the API commands of the module answer, as values, and waiting for it to become true."""
 
 import time
 
@@ -7,11 +7,7 @@ from rollup_testing.process import Timeout
 
 def status(server, host="localhost"):
     """Name to text, as in docs/PROTOCOL.md with dots: `received`, `dropped.too_late`, `broker.ejabberd.state`."""
-    facts = {}
-    for line in server.ctl("mqtt_rollup_status", host).splitlines():
-        name, _, value = line.partition("\t")
-        facts[name] = value
-    return facts
+    return server.api("mqtt_rollup_status", host=host)
 
 
 def dropped(facts):
@@ -21,28 +17,25 @@ def dropped(facts):
 
 
 def series(server, topic_filter="", host="localhost"):
-    """Name to (stream, value, unit, age, count), all texts."""
-    rows = [line.split("\t") for line in server.ctl("mqtt_rollup_series", host, topic_filter).splitlines()]
-    return {row[0]: tuple(row[1:]) for row in rows if row and row[0]}
+    """Name to {stream, value, unit, age, count}, all texts."""
+    return {row["name"]: row for row in server.api("mqtt_rollup_series", host=host, filter=topic_filter)}
 
 
 def count(server, name):
     """How many samples of the series were ever accepted."""
     row = series(server).get(name)
-    return 0 if row is None else int(row[4])
+    return 0 if row is None else int(row["count"])
 
 
 def history(server, name, last="10m", step="1s", aggregates="count,sum", host="localhost"):
-    """Start to list of texts, the unknown rows left out."""
-    rows = {}
-    for line in server.ctl("mqtt_rollup_history", host, name, last, step, aggregates).splitlines():
-        start, _, values = line.partition("\t")
-        rows[start] = values.split(";")
-    return {start: values for start, values in rows.items() if any(values)}
+    """Start to list of texts, the rows without a sample left out (`count` comes first)."""
+    rows = server.api("mqtt_rollup_history", host=host, series=name, last=last, step=step, aggregates=aggregates)
+    answer = {row["start"]: row["values"].split(";") for row in rows}
+    return {start: values for start, values in answer.items() if values[0] not in ("", "0")}
 
 
 def until(claim, timeout=30, what="it"):
-    """Asks again and again until `claim()` is true; each answer of ejabberdctl takes half a second. Returns it."""
+    """Asks again and again until `claim()` is true, and returns what it gave. (A question has no event.)"""
     deadline = time.monotonic() + timeout
     while True:
         found = claim()
@@ -50,3 +43,4 @@ def until(claim, timeout=30, what="it"):
             return found
         if time.monotonic() > deadline:
             raise Timeout(f"{what} did not become true within {timeout} s")
+        time.sleep(0.1)

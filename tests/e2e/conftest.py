@@ -26,13 +26,22 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
-        item.session.config.stash.setdefault(FAILED, set()).add(item.nodeid)
         for server in item.session.config.stash.get(SERVERS, []):
+            if log_size(server) == item.stash.get(SIZES, {}).get(server):
+                continue
             report.sections.append((f"log of {server.directory}", keep_logs(server, item.name)))
 
 
 SERVERS = pytest.StashKey[list]()
-FAILED = pytest.StashKey[set]()
+SIZES = pytest.StashKey[dict]()
+
+
+def pytest_runtest_setup(item):
+    item.stash[SIZES] = {server: log_size(server) for server in item.config.stash.get(SERVERS, [])}
+
+
+def log_size(server):
+    return os.path.getsize(server.log_path) if os.path.exists(server.log_path) else 0
 
 
 def keep_logs(server, name):
@@ -80,14 +89,20 @@ class Home:
         return server
 
     def configure(self, server, options):
-        """Reloads with these options and waits until the module's client has subscribed."""
+        """The first configuration: returns when the program has subscribed to what it names."""
         with MqttClient(server.mqtt_port, "rollup@localhost", "rollup") as watcher:
-            since = server.log_position()
-            server.write_config(server.broker_options() + options)
-            printed = server.reload()
-            assert "rror" not in printed, printed + "\n".join(server.log_lines(since))
-            watcher.subscribe("rollup/status")
-            watcher.wait_for(lambda m: m.text == "online", 30, "rollup/status online")
+            # Published when the link has come up, behind the subscriptions. (An older one is retained.)
+            watcher.subscribe("rollup/status/json", retain_handling=2)
+            self.reconfigure(server, options, r"broker ejabberd: connected")
+            watcher.wait_for_topic("rollup/status/json", 30)
+
+    def reconfigure(self, server, options, log=r"the new configuration is in use"):
+        """A later configuration: returns when the program has taken it. Its subscriptions may follow in a moment."""
+        since = server.log_position()
+        server.write_config(server.broker_options() + options)
+        printed = server.reload()
+        assert "rror" not in printed, printed
+        server.wait_for_log(log, since=since)
 
     def mosquitto(self):
         """A private broker, running."""

@@ -27,7 +27,7 @@ streams:
     topic: "in/any/{device}/#"
     resolution: 1s
     lateness: 2s
-limits: {series: 500}
+limits: {series: 40}
 """
 
 

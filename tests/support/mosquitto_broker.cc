@@ -110,14 +110,14 @@ void MosquittoBroker::stop() {
   thaw();
   // mosquitto forgets a SIGTERM that comes just before its main loop, so it is told again.
   do {
-    ::kill(pid_, SIGTERM);
+    send(SIGTERM);
     usleep(2000);
   } while (waitpid(pid_, nullptr, WNOHANG) == 0);
   forget();
 }
 
 void MosquittoBroker::kill() {
-  ::kill(pid_, SIGKILL);
+  send(SIGKILL);
   waitpid(pid_, nullptr, 0);
   forget();
 }
@@ -128,7 +128,18 @@ void MosquittoBroker::forget() {
   output_ = -1;
 }
 
-void MosquittoBroker::freeze() { ::kill(pid_, SIGSTOP); }
-void MosquittoBroker::thaw() { ::kill(pid_, SIGCONT); }
+void MosquittoBroker::freeze() {
+  send(SIGSTOP);
+  // It may run on for a moment.
+  waitpid(pid_, nullptr, WUNTRACED);
+}
+
+void MosquittoBroker::thaw() { send(SIGCONT); }
+
+void MosquittoBroker::send(int signal) {
+  // kill() takes -1 for every process there is.
+  ROLLUP_CHECK(pid_ > 0);
+  ::kill(pid_, signal);
+}
 
 }  // namespace rollup::testing

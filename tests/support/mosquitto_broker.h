@@ -49,6 +49,7 @@ class MosquittoBroker {
  private:
   bool start_once();
   void forget();
+  void send(int signal);
 
   Setup setup_;
   TempDir dir_;
