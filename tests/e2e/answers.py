@@ -2,6 +2,7 @@
 
 import time
 
+from rollup_testing.ejabberd import ApiError
 from rollup_testing.process import Timeout
 
 
@@ -35,12 +36,19 @@ def history(server, name, last="10m", step="1s", aggregates="count,sum", host="l
 
 
 def until(claim, timeout=30, what="it"):
-    """Asks again and again until `claim()` is true, and returns what it gave. (A question has no event.)"""
+    """Asks again and again until `claim()` is true, and returns what it gave. (A question has no event.)
+
+    While the program is away there is no answer, which is not true either.
+    """
     deadline = time.monotonic() + timeout
     while True:
-        found = claim()
+        found = reason = None
+        try:
+            found = claim()
+        except ApiError as error:
+            reason = error
         if found:
             return found
         if time.monotonic() > deadline:
-            raise Timeout(f"{what} did not become true within {timeout} s")
+            raise Timeout(f"{what} did not become true within {timeout} s ({reason or found})")
         time.sleep(0.1)

@@ -130,6 +130,6 @@ def test_ejabberdctl_prints_status_series_and_history(home):
     assert row.split("\t")[:4] == ["home/hall/t", "t", "21.5", "°C"]
     printed = server.ctl("mqtt_rollup_history", "localhost", "home/hall/t", "1h", "1h", "count,max")
     assert [line.split("\t")[1] for line in printed.splitlines() if line].count("1;21.5") == 1
-    assert "no such series" in server.ctl(
+    assert "there is no series of this name" in server.ctl(
         "mqtt_rollup_history", "localhost", "nowhere", "1h", "1h", "count", check=False
     )

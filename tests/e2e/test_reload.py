@@ -68,15 +68,18 @@ def test_a_changed_configuration_keeps_the_state_of_what_did_not_change(server, 
     ],
     ids=["misspelt", "not-a-part-of-an-hour", "bad-condition", "unknown-stream", "feedback-loop"],
 )
-def test_a_broken_configuration_is_refused_with_its_path_and_the_running_one_goes_on(server, home, broken, message):
-    publish(home, server, "home/hall/temperature", "20")
-    before = until(lambda: count(server, "home/hall/temperature"))
+def test_a_broken_configuration_is_refused_with_its_path_and_the_running_one_goes_on(
+    server, home, request, broken, message
+):
+    topic = f"home/{request.node.callspec.id}/temperature"
+    publish(home, server, topic, "20")
+    until(lambda: count(server, topic) == 1)
     pid = server.wait_for_program()
     server.write_config(server.broker_options() + broken)
     printed = server.reload()
     assert re.search(message, printed), printed
-    publish(home, server, "home/hall/temperature", "21")
-    until(lambda: count(server, "home/hall/temperature") == before + 1, what="a sample after the refusal")
+    publish(home, server, topic, "21")
+    until(lambda: count(server, topic) == 2, what="a sample after the refusal")
     assert server.program_pids() == [pid]
 
 

@@ -65,6 +65,10 @@ modules:
 """
 
 
+class ApiError(AssertionError):
+    """An API command was refused."""
+
+
 class Ejabberd:
     """Not started yet. `start`, `stop` and `start` again keep the database; `close` removes everything."""
 
@@ -246,7 +250,7 @@ class Ejabberd:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise AssertionError(f"{command} gave {error.code}: {error.read().decode()}") from None
+                raise ApiError(f"{command} gave {error.code}: {error.read().decode()}") from None
 
     def register(self, *names, host="localhost"):
         """Ordinary accounts whose password is their name."""
