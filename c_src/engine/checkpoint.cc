@@ -408,6 +408,7 @@ std::vector<std::string> save_state(const State& state) {
 
 Result<void> restore_state(State& state, const std::vector<std::string>& parts) {
   bool has_same_rules = false;
+  std::size_t series_count = 0;
   for (std::size_t i = 0; i < parts.size(); ++i) {
     pb::Part part;
     if (!part.ParseFromString(parts[i])) {
@@ -422,10 +423,14 @@ Result<void> restore_state(State& state, const std::vector<std::string>& parts) 
       state.done = {time_from_ms(part.header().wall_ms()), Duration{part.header().uptime_ms()}};
       state.alarm_count = part.header().alarm_count();
       has_same_rules = part.header().rules() == rules_of(*state.plan);
+      series_count = part.header().series_count();
     }
     if (Result<void> loaded = load_part(state, part, state.done); !loaded) {
       return loaded;
     }
+  }
+  if (state.entries.size() != series_count) {
+    return fail(ErrorCode::storage, "checkpoint", "a part of it is missing");
   }
   state.rebound.clear();
   for (std::uint32_t index = 0; !has_same_rules && index < state.instances.size(); ++index) {

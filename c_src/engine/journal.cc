@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 namespace rollup::engine {
@@ -11,6 +12,9 @@ namespace {
 constexpr char kVersion = 1;
 constexpr std::uint64_t kEventTime = 1;
 constexpr std::uint64_t kRetained = 2;
+// Times and uptimes beyond this (the year 10889) are a sign of a damaged row; arithmetic with those
+// before it is safe.
+constexpr std::int64_t kMsMax = std::int64_t{1} << 48;
 
 std::uint64_t zigzag(std::int64_t value) {
   return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
@@ -72,6 +76,13 @@ class Reader {
 
   std::int64_t signed_number() { return unzigzag(number()); }
 
+  // A number in [low, high]; anything else is an error.
+  std::int64_t number_in(std::int64_t low, std::int64_t high) {
+    const std::int64_t value = signed_number();
+    good_ = good_ && value >= low && value <= high;
+    return good_ ? value : low;
+  }
+
   std::string text() {
     const std::uint64_t size = number();
     if (size > rest_.size()) {
@@ -132,12 +143,16 @@ void encode_turn(const Now& now, std::span<const NewSeries> created,
 
 Result<void> replay_turn(std::string_view row, Engine& engine, Effects& effects) {
   Reader reader(row);
-  if (reader.byte() != kVersion) {
+  const char version = reader.byte();
+  if (!reader.is_good()) {
+    return unreadable();
+  }
+  if (version != kVersion) {
     return fail(ErrorCode::unsupported, "journal", "a row of it has an unknown version");
   }
   Now now;
-  now.wall = time_from_ms(reader.signed_number());
-  now.uptime = Duration{reader.signed_number()};
+  now.wall = time_from_ms(reader.number_in(0, kMsMax));
+  now.uptime = Duration{reader.number_in(0, kMsMax)};
   const std::uint64_t created = reader.number();
   const std::uint64_t samples = reader.number();
   for (std::uint64_t i = 0; i < created && reader.is_good(); ++i) {
@@ -156,12 +171,12 @@ Result<void> replay_turn(std::string_view row, Engine& engine, Effects& effects)
   }
   std::int64_t series = 0;
   for (std::uint64_t i = 0; i < samples && reader.is_good(); ++i) {
-    series += reader.signed_number();
+    const auto count = static_cast<std::int64_t>(engine.series_count());
+    series += reader.number_in(-series, count - 1 - series);
     const std::uint64_t flags = reader.number();
-    const Duration from_now{reader.signed_number()};
+    const Duration from_now{reader.number_in(-kMsMax, kMsMax)};
     const double value = reader.real();
-    if (!reader.is_good() || series < 0 ||
-        static_cast<std::size_t>(series) >= engine.series_count()) {
+    if (!reader.is_good() || !std::isfinite(value)) {
       return unreadable();
     }
     engine.observe({.series = static_cast<SeriesId>(series),

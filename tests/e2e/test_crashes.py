@@ -51,6 +51,12 @@ def test_a_program_that_is_killed_in_the_middle_loses_nothing_that_was_committed
     facts = until(lambda: (f := status(server))["broker.ejabberd.state"] == "connected" and f)
     assert int(facts["program.restarts"]) >= 3
 
+    def history_agrees():
+        samples = count(server, "count/middle")
+        return samples > 0 and total(server, "count/middle") == (samples, float(samples))
+
+    until(history_agrees, what="a history with as many samples as were counted, and their sum")
+
 
 def test_a_restart_of_ejabberd_keeps_the_history(server, home):
     sensor = home.mqtt(server, "sensors")

@@ -82,8 +82,9 @@ TEST(RingTest, KeepsWhatANaiveListKeeps) {
       ++naive[index];
       naive.erase(naive.begin(), naive.lower_bound(index - length + 1));
       std::map<std::int64_t, std::uint64_t> kept;
-      ring.visit(time_from_ms(0), time_from_ms(1'000'000'000),
-                 [&](Time start, const Aggregate& slot) { kept[to_ms(start) / 1000] = slot.count; });
+      ring.visit(
+          time_from_ms(0), time_from_ms(1'000'000'000),
+          [&](Time start, const Aggregate& slot) { kept[to_ms(start) / 1000] = slot.count; });
       ASSERT_EQ(kept, naive);
     }
   }

@@ -1,0 +1,234 @@
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <limits>
+#include <set>
+
+#include "engine/intake.h"
+#include "support/plans.h"
+
+namespace rollup::engine {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+const Time kStart = time_from_ms(1'770'000'000'000);  // a full minute
+Now at(Duration after) { return {kStart + after, after}; }
+
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() {
+    config_.brokers = {"ejabberd"};
+    config_.streams = {testing::make_stream("temp", "home/{room}/temp")};
+    config_.streams[0].hold = minutes(2);
+  }
+
+  Engine make_engine() const {
+    Engine engine(testing::compile(config_));
+    EXPECT_EQ(engine.add_series({"temp", "ejabberd", "home/a/temp", ""}), 0U);
+    return engine;
+  }
+
+  Config config_;
+  Effects effects_;
+};
+
+TEST_F(EngineTest, NothingIsDueWithoutASample) {
+  Engine engine = make_engine();
+  EXPECT_EQ(engine.next_deadline(at(seconds(0))), std::nullopt);
+  engine.advance(at(hours(1000)), effects_);
+  EXPECT_TRUE(effects_.empty());
+}
+
+TEST_F(EngineTest, SleepsUntilTheNextBoundary) {
+  config_.streams[0].publish = {testing::make_output("stats/{series}")};
+  Engine engine = make_engine();
+  engine.observe({.series = 0, .time = at(seconds(10)).wall, .value = 1}, at(seconds(10)),
+                 effects_);
+  engine.advance(at(seconds(10)), effects_);
+  EXPECT_EQ(engine.next_deadline(at(seconds(10))), seconds(52));
+  EXPECT_EQ(engine.next_deadline(at(seconds(61))), seconds(1));
+  EXPECT_EQ(engine.next_deadline(at(seconds(70))), seconds(0));
+}
+
+TEST_F(EngineTest, ASilentSeriesComesToRest) {
+  Engine engine = make_engine();
+  engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
+  engine.advance(at(hours(30)), effects_);
+  EXPECT_EQ(engine.next_deadline(at(hours(30))), std::nullopt);
+  // And wakes up.
+  effects_.clear();
+  engine.observe({.series = 0, .time = at(hours(40)).wall, .value = 2}, at(hours(40)), effects_);
+  engine.advance(at(hours(40)), effects_);
+  EXPECT_TRUE(engine.next_deadline(at(hours(40))).has_value());
+  EXPECT_EQ(engine.current(0, at(hours(40))).value, 2);
+}
+
+TEST_F(EngineTest, AClockThatIsSetDecadesForwardIsNoWork) {
+  config_.streams[0].resolution = seconds(1);
+  Engine engine = make_engine();
+  // A small machine without a battery-backed clock begins in 1970.
+  const Now early{time_from_ms(30'000'000), Duration{0}};
+  engine.observe({.series = 0, .time = early.wall, .value = 1}, early, effects_);
+  engine.advance(early, effects_);
+  const auto begin = std::chrono::steady_clock::now();
+  engine.advance(at(seconds(1)), effects_);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
+  engine.observe({.series = 0, .time = at(seconds(2)).wall, .value = 2}, at(seconds(2)), effects_);
+  EXPECT_EQ(engine.counters(0).accepted, 2U);
+}
+
+TEST_F(EngineTest, HostileEventTimesAreDropped) {
+  config_.streams[0].time = "/t";
+  Engine engine = make_engine();
+  const std::int64_t most = std::int64_t{1} << 48;
+  for (const std::int64_t ms : {-most, std::int64_t{-1}, std::int64_t{0}, std::int64_t{1}, most}) {
+    engine.observe({.series = 0, .has_event_time = true, .time = time_from_ms(ms), .value = 1},
+                   at(seconds(0)), effects_);
+  }
+  engine.advance(at(hours(1)), effects_);
+  const Counters& counters = engine.counters(0);
+  EXPECT_EQ(counters.received, 5U);
+  EXPECT_EQ(counters.accepted, 0U);
+  EXPECT_EQ(counters.dropped[static_cast<std::size_t>(DropReason::too_late)], 4U);
+  EXPECT_EQ(counters.dropped[static_cast<std::size_t>(DropReason::future)], 1U);
+  EXPECT_TRUE(effects_.empty());
+}
+
+TEST_F(EngineTest, HugeValuesStayNumbers) {
+  Engine engine = make_engine();
+  const double huge = std::numeric_limits<double>::max();
+  for (int i = 0; i < 3; ++i) {
+    engine.observe({.series = 0, .time = at(seconds(i)).wall, .value = i % 2 == 0 ? huge : -huge},
+                   at(seconds(i)), effects_);
+  }
+  engine.advance(at(hours(30)), effects_);
+  EXPECT_EQ(engine.current(0, at(seconds(3))).value, huge);
+}
+
+TEST_F(EngineTest, OpenBucketsCountTheHeldValueUpToNow) {
+  Engine engine = make_engine();
+  engine.observe({.series = 0, .time = kStart, .value = 10}, at(seconds(0)), effects_);
+  const auto buckets =
+      engine.open_buckets(0, Tier::fine, Time::min(), Time::max(), at(seconds(90)));
+  ASSERT_EQ(buckets.size(), 2U);
+  EXPECT_EQ(buckets[0].aggregate.known, minutes(1));
+  EXPECT_EQ(buckets[1].aggregate.known, seconds(30));
+  EXPECT_EQ(buckets[1].aggregate.count, 0U);
+  EXPECT_EQ(
+      engine.open_buckets(0, Tier::fine, kStart + minutes(1), Time::max(), at(seconds(90))).size(),
+      1U);
+  EXPECT_TRUE(engine.open_buckets(0, Tier::fine, Time::min(), kStart, at(seconds(90))).empty());
+}
+
+TEST_F(EngineTest, OpenPointsAreWhatIsNotSealed) {
+  Engine engine = make_engine();
+  for (int i = 0; i < 10; ++i) {
+    engine.observe({.series = 0, .time = at(minutes(i)).wall, .value = 1.0 * i}, at(minutes(i)),
+                   effects_);
+    engine.advance(at(minutes(i)), effects_);
+  }
+  // Sealed is up to 9m - 5m.
+  const auto points = engine.open_points(0, Time::min(), Time::max());
+  ASSERT_EQ(points.size(), 6U);
+  EXPECT_EQ(points.front(), (Point{kStart + minutes(4), 4}));
+  EXPECT_EQ(engine.open_points(0, kStart + minutes(5), kStart + minutes(7)).size(), 2U);
+}
+
+TEST_F(EngineTest, SeriesOfOneNameAreFoundInTheirOrder) {
+  config_.streams.push_back(testing::make_stream("all", "home/#"));
+  Engine engine = make_engine();
+  EXPECT_EQ(engine.add_series({"all", "ejabberd", "home/a/temp", ""}), 1U);
+  EXPECT_EQ(engine.find("home/a/temp"), (std::vector<SeriesId>{0, 1}));
+  EXPECT_TRUE(engine.find("home/b/temp").empty());
+}
+
+TEST_F(EngineTest, ASeriesThatThePlanDoesNotHaveIsANumberOnly) {
+  Engine engine = make_engine();
+  const auto id = engine.add_series({"gone", "ejabberd", "x", ""});
+  ASSERT_TRUE(id.has_value());
+  EXPECT_FALSE(engine.is_live(*id));
+  engine.observe({.series = *id, .time = kStart, .value = 1}, at(seconds(0)), effects_);
+  engine.advance(at(hours(30)), effects_);
+  EXPECT_TRUE(effects_.empty());
+  EXPECT_TRUE(engine.find("x").empty());
+}
+
+TEST_F(EngineTest, InstancesOverTheLimitAreNotMade) {
+  config_.alerts = {testing::make_alert("hot", "temp", "value > 30")};
+  config_.limits.alerts_per_rule = 2;
+  Engine engine = make_engine();
+  for (const char* room : {"b", "c", "d"}) {
+    ASSERT_TRUE(engine.add_series({"temp", "ejabberd", "home/" + std::string(room) + "/temp", ""}));
+  }
+  EXPECT_EQ(engine.alert_count(), 2U);
+}
+
+TEST_F(EngineTest, AlarmsHaveDifferentIdsForEver) {
+  config_.alerts = {testing::make_alert("hot", "temp", "value > 30")};
+  Engine engine = make_engine();
+  std::set<std::string> ids;
+  for (int i = 0; i < 6; ++i) {
+    engine.observe({.series = 0, .time = at(Duration{i}).wall, .value = i % 2 == 0 ? 31.0 : 1.0},
+                   at(Duration{i}), effects_);
+  }
+  for (const Effect& effect : effects_) {
+    if (const auto* notify = std::get_if<effect::Notify>(&effect)) {
+      ids.insert(notify->state.id);
+    }
+  }
+  EXPECT_EQ(ids.size(), 3U) << "an alarm and its end have one";
+}
+
+TEST_F(EngineTest, MessagesWithIdentifiersGoToTheirStreamsOnly) {
+  config_.streams.push_back(testing::make_stream("all", "home/#"));
+  Engine engine(testing::compile(config_));
+  Intake intake(engine);
+  std::vector<Sample> samples;
+  std::vector<NewSeries> created;
+  Message message;
+  message.topic = "home/a/temp";
+  message.payload = "20";
+  message.subscriptions = {2};
+  intake.accept(message, samples, created);
+  ASSERT_EQ(created.size(), 1U);
+  EXPECT_EQ(created[0].key.stream, "all");
+  message.subscriptions = {};
+  intake.accept(message, samples, created);
+  ASSERT_EQ(created.size(), 2U);
+  EXPECT_EQ(created[1].key.stream, "temp");
+  EXPECT_EQ(samples.size(), 3U);
+  message.subscriptions = {77};
+  intake.accept(message, samples, created);
+  EXPECT_EQ(samples.size(), 3U);
+  EXPECT_EQ(engine.unrouted().dropped[static_cast<std::size_t>(DropReason::bad_topic)], 1U);
+}
+
+// Late samples wait for the end of the turn, so a back-fill is not made anew with each of them.
+TEST_F(EngineTest, ABackFillTakesTimeInProportion) {
+  config_.streams[0].time = "/t";
+  config_.streams[0].lateness = hours(24);
+  Engine engine = make_engine();
+  const Now now = at(hours(24));
+  engine.observe({.series = 0, .has_event_time = true, .time = now.wall, .value = 0}, now,
+                 effects_);
+  std::vector<Sample> backfill;
+  for (int i = 0; i < 20'000; ++i) {
+    backfill.push_back({.series = 0,
+                        .has_event_time = true,
+                        .time = now.wall - hours(20) + seconds(3 * i),
+                        .value = 1.0 * (i % 7)});
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  engine.observe(backfill, now, effects_);
+  engine.advance(now, effects_);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
+  EXPECT_EQ(engine.current(0, now).count, 20'001U);
+}
+
+}  // namespace
+}  // namespace rollup::engine
