@@ -9,26 +9,39 @@ namespace rollup::app {
 
 class Clock {
  public:
-  using Steady = std::chrono::steady_clock;
+  virtual ~Clock() = default;
 
   // `before`: how long the program had run in earlier runs on the same history.
   void start(Duration before) {
     before_ = before;
-    started_ = Steady::now();
+    started_ = steady();
   }
 
-  Now now() const {
-    return {std::chrono::floor<Duration>(std::chrono::system_clock::now()), before_ + running()};
-  }
+  // Counts time as run in which the program was not there but missed nothing.
+  void add_run(Duration time) { before_ += time; }
+
+  Now now() const { return {wall(), before_ + running()}; }
 
   // Since start().
-  Duration running() const {
-    return std::chrono::duration_cast<Duration>(Steady::now() - started_);
-  }
+  Duration running() const { return steady() - started_; }
 
  private:
+  virtual Time wall() const = 0;
+  virtual Duration steady() const = 0;
+
   Duration before_{0};
-  Steady::time_point started_ = Steady::now();
+  Duration started_{0};
+};
+
+class SystemClock final : public Clock {
+ private:
+  Time wall() const override {
+    return std::chrono::floor<Duration>(std::chrono::system_clock::now());
+  }
+  Duration steady() const override {
+    return std::chrono::duration_cast<Duration>(
+        std::chrono::steady_clock::now().time_since_epoch());
+  }
 };
 
 }  // namespace rollup::app

@@ -22,7 +22,8 @@ constexpr Duration kFreshEndAfter = std::chrono::minutes(5);
 engine::LinkRules link_rules(const std::vector<Broker>& brokers) {
   engine::LinkRules rules;
   for (const Broker& broker : brokers) {
-    rules.has_subscription_ids.push_back(broker.protocol == 5);
+    // The feed hands every message over once, for all streams.
+    rules.has_subscription_ids.push_back(broker.link == LinkKind::feed || broker.protocol == 5);
   }
   return rules;
 }
@@ -65,7 +66,7 @@ tl::expected<std::shared_ptr<const engine::Plan>, Errors> make_plan(
 
 Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
                                          std::shared_ptr<const engine::Plan> plan,
-                                         std::string rules_bytes, Clock& clock) {
+                                         std::string rules_bytes) {
   auto history = history::History::open(options);
   if (!history) {
     return tl::unexpected(history.error());
@@ -74,7 +75,7 @@ Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
   core->history_ = std::move(*history);
   core->plan_ = std::move(plan);
   core->rules_bytes_ = std::move(rules_bytes);
-  Result<void> restored = core->restore(clock);
+  Result<void> restored = core->restore();
   if (!restored &&
       (restored.error().code == ErrorCode::unsupported || restored.error().place == "checkpoint" ||
        restored.error().place == "journal")) {
@@ -83,7 +84,7 @@ Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
       return tl::unexpected(history.error());
     }
     core->history_ = std::move(*history);
-    restored = core->restore(clock);
+    restored = core->restore();
   }
   if (!restored) {
     return tl::unexpected(restored.error());
@@ -95,7 +96,7 @@ Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
   return core;
 }
 
-Result<void> Core::restore(Clock& clock) {
+Result<void> Core::restore() {
   engine_ = std::make_unique<engine::Engine>(plan_);
   auto checkpoint = history_->load_checkpoint();
   if (!checkpoint) {
@@ -107,7 +108,6 @@ Result<void> Core::restore(Clock& clock) {
     }
   }
   intake_ = std::make_unique<engine::Intake>(*engine_);
-  clock.start(engine_->last().uptime);
   // The rules of the journal that begins now stand in the checkpoint before it.
   return write_checkpoint();
 }
@@ -182,8 +182,9 @@ void Core::keep(const Effects& effects) {
   }
 }
 
-Result<Turn> Core::finish_turn(const Now& now) {
+Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>& feed) {
   if (!is_stuck_) {
+    feed_ = feed;
     engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
     row_.clear();
@@ -203,8 +204,8 @@ Result<Turn> Core::finish_turn(const Now& now) {
     }
   }
   Turn turn;
-  if (!row_.empty() || !delivered_.empty()) {
-    auto ids = history_->commit_turn(row_, outbox_, delivered_);
+  if (!row_.empty() || !delivered_.empty() || feed_) {
+    auto ids = history_->commit_turn(row_, outbox_, delivered_, feed_);
     is_stuck_ = !ids;
     if (!ids) {
       return tl::unexpected(ids.error());

@@ -19,12 +19,12 @@
 #include <utility>
 #include <vector>
 
-#include "app/clock.h"
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/intake.h"
 #include "engine/journal.h"
 #include "history/history.h"
+#include "model/feed_position.h"
 #include "model/message.h"
 #include "port/messages.h"
 #include "publish/publication.h"
@@ -46,7 +46,7 @@ class Core {
   // Opens the history, restores the engine and runs the journal. `plan` was made of `config`.
   static Result<std::unique_ptr<Core>> open(const history::Options& options,
                                             std::shared_ptr<const engine::Plan> plan,
-                                            std::string rules_bytes, Clock& clock);
+                                            std::string rules_bytes);
 
   // A reload: series, buckets and alerts that still mean the same go on. The turn must be finished.
   Result<void> reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes);
@@ -54,9 +54,10 @@ class Core {
   void take(const Message& message);
   void delivered(std::uint64_t outbox_id) { delivered_.push_back(outbox_id); }
 
-  // Observes what was taken at `now`, lets time pass to it and commits the turn. After an error:
-  // is_stuck().
-  Result<Turn> finish_turn(const Now& now);
+  // Observes what was taken at `now`, lets time pass to it and commits the turn, with the position
+  // of the feed that it has come to, if it took something from there. After an error: is_stuck(),
+  // and the next call tries again, whatever its arguments.
+  Result<Turn> finish_turn(const Now& now, const std::optional<FeedPosition>& feed = {});
   bool is_stuck() const { return is_stuck_; }
 
   // All that was published last, for one broker: its retained topics may be gone.
@@ -76,12 +77,13 @@ class Core {
   const engine::Engine& engine() const { return *engine_; }
   const history::History& history() const { return *history_; }
   query::Query query() const { return query::Query(*engine_, *history_); }
+  Result<FeedPosition> feed_position() const { return history_->feed_position(); }
   std::optional<Time> last_commit() const { return last_commit_; }
 
  private:
   Core() = default;
 
-  Result<void> restore(Clock& clock);
+  Result<void> restore();
   Result<void> restore_as(const std::shared_ptr<const engine::Plan>& plan,
                           const history::History::Checkpoint& checkpoint);
   Result<void> replay();
@@ -102,6 +104,7 @@ class Core {
   std::string row_;
   std::vector<port::Notification> notifications_;
   std::vector<std::string> outbox_;
+  std::optional<FeedPosition> feed_;
   bool is_stuck_ = false;
 
   std::optional<Time> last_commit_;

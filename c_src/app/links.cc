@@ -41,10 +41,9 @@ port::BrokerState to_port_state(mqtt::LinkState state) {
 
 std::vector<mqtt::Subscription> subscriptions_of(const engine::Plan& plan, std::uint32_t broker) {
   std::vector<mqtt::Subscription> subscriptions;
-  for (std::uint32_t stream = 0; stream < plan.streams.size(); ++stream) {
-    if (plan.streams[stream].broker == broker) {
-      subscriptions.push_back(
-          {stream, plan.streams[stream].filter, plan.streams[stream].config.qos});
+  for (const engine::StreamPlan& stream : plan.streams) {
+    if (stream.broker == broker) {
+      subscriptions.push_back({stream.tag, stream.filter, stream.config.qos});
     }
   }
   return subscriptions;
@@ -52,9 +51,12 @@ std::vector<mqtt::Subscription> subscriptions_of(const engine::Plan& plan, std::
 
 }  // namespace
 
-void Links::configure(const std::vector<Broker>& brokers, const engine::Plan& plan) {
+void ClientLinks::configure(const std::vector<Broker>& brokers, const engine::Plan& plan) {
   std::vector<Entry> before = std::exchange(entries_, {});
   for (std::uint32_t index = 0; index < brokers.size(); ++index) {
+    if (brokers[index].link == LinkKind::feed) {
+      continue;
+    }
     std::vector<mqtt::Subscription> subscriptions = subscriptions_of(plan, index);
     const auto same = std::find_if(before.begin(), before.end(), [&](const Entry& entry) {
       return entry.client != nullptr && entry.index == index && entry.broker == brokers[index];
@@ -80,7 +82,7 @@ void Links::configure(const std::vector<Broker>& brokers, const engine::Plan& pl
   }
 }
 
-void Links::publish(publish::Publication publication) {
+void ClientLinks::publish(publish::Publication publication) {
   for (Entry& entry : entries_) {
     if (entry.broker.name == publication.broker) {
       entry.client->publish({.topic = std::move(publication.topic),
@@ -94,7 +96,7 @@ void Links::publish(publish::Publication publication) {
   }
 }
 
-std::vector<std::string> Links::newly_connected() {
+std::vector<std::string> ClientLinks::newly_connected() {
   std::vector<std::string> names;
   for (Entry& entry : entries_) {
     const mqtt::Status status = entry.client->status();
@@ -108,7 +110,7 @@ std::vector<std::string> Links::newly_connected() {
   return names;
 }
 
-std::vector<port::BrokerStatus> Links::status() const {
+std::vector<port::BrokerStatus> ClientLinks::status() const {
   std::vector<port::BrokerStatus> all;
   for (const Entry& entry : entries_) {
     const mqtt::Status status = entry.client->status();
@@ -123,7 +125,7 @@ std::vector<port::BrokerStatus> Links::status() const {
   return all;
 }
 
-std::vector<std::string> Links::names() const {
+std::vector<std::string> ClientLinks::names() const {
   std::vector<std::string> names;
   for (const Entry& entry : entries_) {
     names.push_back(entry.broker.name);
@@ -131,7 +133,7 @@ std::vector<std::string> Links::names() const {
   return names;
 }
 
-void Links::stop() {
+void ClientLinks::stop() {
   std::vector<std::jthread> farewells;
   for (Entry& entry : entries_) {
     farewells.emplace_back([&entry] { entry.client->stop(); });

@@ -1,4 +1,4 @@
-// The links to all configured brokers.
+// The links to the brokers that are reached with libmosquitto.
 #pragma once
 
 #include <memory>
@@ -17,21 +17,34 @@ namespace rollup::app {
 
 class Links {
  public:
-  explicit Links(mqtt::Inbox& inbox) : inbox_(inbox) {}
+  virtual ~Links() = default;
 
-  // Brings the links to this configuration: those whose broker did not change go on.
-  void configure(const std::vector<Broker>& brokers, const engine::Plan& plan);
+  // Brings the links to this configuration: those whose broker did not change go on. Brokers with
+  // the link feed are none of its business.
+  virtual void configure(const std::vector<Broker>& brokers, const engine::Plan& plan) = 0;
 
-  void publish(publish::Publication publication);
+  virtual void publish(publish::Publication publication) = 0;
 
   // The brokers that have become connected since the last call.
-  std::vector<std::string> newly_connected();
+  virtual std::vector<std::string> newly_connected() = 0;
 
-  std::vector<port::BrokerStatus> status() const;
-  std::vector<std::string> names() const;
+  virtual std::vector<port::BrokerStatus> status() const = 0;
+  virtual std::vector<std::string> names() const = 0;
 
   // Says goodbye to all; within some seconds, whatever the brokers do.
-  void stop();
+  virtual void stop() = 0;
+};
+
+class ClientLinks final : public Links {
+ public:
+  explicit ClientLinks(mqtt::Inbox& inbox) : inbox_(inbox) {}
+
+  void configure(const std::vector<Broker>& brokers, const engine::Plan& plan) override;
+  void publish(publish::Publication publication) override;
+  std::vector<std::string> newly_connected() override;
+  std::vector<port::BrokerStatus> status() const override;
+  std::vector<std::string> names() const override;
+  void stop() override;
 
  private:
   struct Entry {

@@ -4,6 +4,7 @@
 #include <rapidjson/writer.h>
 
 #include <limits>
+#include <utility>
 
 #include "base/text.h"
 #include "publish/encode.h"
@@ -59,8 +60,8 @@ const char* word(port::BrokerState state) {
 
 std::string build_name() { return ROLLUP_BUILD; }
 
-port::StatusAnswer make_status(const Core& core, const Links& links, const Clock& clock,
-                               const std::string& trouble) {
+port::StatusAnswer make_status(const Core& core, std::vector<port::BrokerStatus> brokers,
+                               const Clock& clock, const std::string& trouble) {
   const engine::Engine& engine = core.engine();
   port::StatusAnswer status;
   status.build = build_name();
@@ -85,7 +86,7 @@ port::StatusAnswer make_status(const Core& core, const Links& links, const Clock
     stream.examples = counters.examples;
   }
   add(engine.unrouted(), status);
-  status.brokers = links.status();
+  status.brokers = std::move(brokers);
   const history::Counts counts = core.history().counts();
   status.history_bytes = counts.bytes;
   status.history_journal_rows = counts.journal_rows;

@@ -9,9 +9,9 @@ namespace {
 constexpr SeriesId kUnbound = 0xffff'ffff;
 
 // Without identifiers every matching stream takes the message.
-bool is_meant_for(const Message& message, StreamIndex stream) {
+bool is_meant_for(const Message& message, const StreamPlan& stream) {
   return message.subscriptions.empty() ||
-         std::find(message.subscriptions.begin(), message.subscriptions.end(), stream + 1) !=
+         std::find(message.subscriptions.begin(), message.subscriptions.end(), stream.tag) !=
              message.subscriptions.end();
 }
 
@@ -24,6 +24,11 @@ Intake::Intake(Engine& engine)
 
 void Intake::accept(const Message& message, std::vector<Sample>& samples,
                     std::vector<NewSeries>& created) {
+  // A link that a reload took away may have handed in one more.
+  if (message.broker >= topics_.size()) {
+    engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);
+    return;
+  }
   auto& topics = topics_[message.broker];
   if (const auto found = topics.find(message.topic); found != topics.end()) {
     accept(message, found->second, samples, created);
@@ -57,12 +62,12 @@ void Intake::accept(const Message& message, Range range, std::vector<Sample>& sa
                     std::vector<NewSeries>& created) {
   bool is_wanted = false;
   for (std::uint32_t first = range.begin; first < range.end;) {
-    const StreamIndex stream = slots_[first].stream;
+    const StreamPlan& stream = engine_.plan().streams[slots_[first].stream];
     if (is_meant_for(message, stream)) {
       is_wanted = true;
       decode(message, first, samples, created);
     }
-    first += static_cast<std::uint32_t>(engine_.plan().streams[stream].config.fields.size());
+    first += static_cast<std::uint32_t>(stream.config.fields.size());
   }
   if (!is_wanted) {
     engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/hash.h"
 #include "base/text.h"
 #include "decode/payload.h"
 
@@ -182,7 +183,14 @@ class Compiler {
         error(place + "->topic", "the level name {" + name + "} has a meaning of its own");
       }
     }
-    StreamPlan plan{stream, std::move(*filter), *broker, {}, {}, {}, {}};
+    const std::uint32_t tag = std::max(1U, stable_hash(stream.name));
+    const auto same = std::find_if(plan_.streams.begin(), plan_.streams.end(),
+                                   [&](const StreamPlan& other) { return other.tag == tag; });
+    if (same != plan_.streams.end()) {
+      error(place, "the name cannot be told from '" + same->config.name + "'; choose another one");
+      return;
+    }
+    StreamPlan plan{stream, tag, std::move(*filter), *broker, {}, {}, {}, {}};
     want_ring(plan, stream.resolution, stream.resolution, place + "->resolution");
     for (std::size_t i = 0; i < stream.publish.size(); ++i) {
       add_output(plan, stream.publish[i], place + "->publish->" + std::to_string(i + 1));

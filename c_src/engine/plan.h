@@ -32,6 +32,9 @@ struct RingPlan {
 
 struct StreamPlan {
   Stream config;
+  // Names the stream in Message::subscriptions, where its place would not outlive a reload. Never
+  // 0.
+  std::uint32_t tag = 0;
   TopicFilter filter;
   std::uint32_t broker = 0;
   std::vector<OutputPlan> outputs;

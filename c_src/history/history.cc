@@ -42,6 +42,8 @@ struct Database {
   Statement list_parts;
   Statement add_part;
   Statement put_config;
+  Statement put_feed;
+  Statement get_feed;
   Statement get_config;
   std::uint64_t journal_rows = 0;
   std::uint64_t outbox_rows = 0;
@@ -70,6 +72,8 @@ Result<void> Database::prepare() {
       Wanted{&list_parts, "SELECT data FROM checkpoint ORDER BY part"},
       Wanted{&add_part, "INSERT INTO checkpoint(part, data) VALUES (?1, ?2)"},
       Wanted{&put_config, "INSERT OR REPLACE INTO meta(key, value) VALUES ('config', ?1)"},
+      Wanted{&put_feed, "INSERT OR REPLACE INTO meta(key, value) VALUES ('feed', ?1)"},
+      Wanted{&get_feed, "SELECT value FROM meta WHERE key = 'feed'"},
       Wanted{&get_config, "SELECT value FROM meta WHERE key = 'config'"},
   };
   for (const Wanted& each : wanted) {
@@ -111,6 +115,28 @@ Result<void> Database::count_rows() {
 }
 
 namespace {
+
+// In `meta`: epoch and number, each as 8 bytes, little endian.
+std::string bytes_of(const FeedPosition& position) {
+  std::string bytes;
+  for (const std::uint64_t number : {position.epoch, position.number}) {
+    for (int shift = 0; shift < 64; shift += 8) {
+      bytes.push_back(static_cast<char>((number >> shift) & 0xFF));
+    }
+  }
+  return bytes;
+}
+
+std::optional<FeedPosition> feed_position_of(std::string_view bytes) {
+  std::array<std::uint64_t, 2> numbers{};
+  if (bytes.size() != sizeof(numbers)) {
+    return std::nullopt;
+  }
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    numbers[i / 8] |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * (i % 8));
+  }
+  return FeedPosition{numbers[0], numbers[1]};
+}
 
 // One try at a file that exists. `is_content_bad`: it may be moved aside.
 Result<std::unique_ptr<Database>> open_database(const std::string& path, bool full_sync,
@@ -278,10 +304,11 @@ Result<void> History::replay(const std::function<Result<void>(std::string_view r
 
 Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal,
                                                         std::span<const std::string> outbox,
-                                                        std::span<const std::uint64_t> delivered) {
+                                                        std::span<const std::uint64_t> delivered,
+                                                        const std::optional<FeedPosition>& feed) {
   Database& database = *impl_->database;
   std::vector<std::uint64_t> ids;
-  const bool is_empty = outbox.empty() && delivered.empty();
+  const bool is_empty = outbox.empty() && delivered.empty() && !feed;
   if (is_empty && journal.empty()) {
     return ids;
   }
@@ -302,6 +329,11 @@ Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal
     }
     ids.push_back(static_cast<std::uint64_t>(database.connection->last_rowid()));
   }
+  if (feed) {
+    if (auto put = database.put_feed.bind(1, bytes_of(*feed)).run(); !put) {
+      return tl::unexpected(put.error());
+    }
+  }
   std::uint64_t removed = 0;
   for (const std::uint64_t id : delivered) {
     if (auto done = database.remove_outbox.bind(1, static_cast<std::int64_t>(id)).run(); !done) {
@@ -317,6 +349,20 @@ Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal
   database.journal_rows += journal.empty() ? 0U : 1U;
   database.outbox_rows += outbox.size() - removed;
   return ids;
+}
+
+Result<FeedPosition> History::feed_position() const {
+  Statement& get = impl_->database->get_feed;
+  const ResetAtEnd reset(get);
+  const Result<bool> row = get.step();
+  if (!row) {
+    return tl::unexpected(row.error());
+  }
+  const auto position = *row ? feed_position_of(get.bytes(0)) : FeedPosition{};
+  if (!position) {
+    return fail(ErrorCode::storage, "feed", "its position cannot be read");
+  }
+  return *position;
 }
 
 Result<std::vector<OutboxEntry>> History::outbox() const {

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "model/bucket.h"
+#include "model/feed_position.h"
 #include "model/ids.h"
 
 namespace rollup::history {
@@ -76,11 +77,15 @@ class History {
 
   // -- each turn --
   // One transaction: appends `journal` (nothing is written if empty) and `outbox`, removes
-  // `delivered`. Gives the ids of the outbox entries. After an error nothing was written, and the
+  // `delivered`, and notes the position of the feed that the turn has come to, if there is one.
+  // Gives the ids of the outbox entries. After an error nothing was written, and the
   // turn may be tried again with the same arguments.
   Result<std::vector<std::uint64_t>> commit_turn(std::string_view journal,
                                                  std::span<const std::string> outbox,
-                                                 std::span<const std::uint64_t> delivered);
+                                                 std::span<const std::uint64_t> delivered,
+                                                 const std::optional<FeedPosition>& feed = {});
+  // All zero if none was ever committed.
+  Result<FeedPosition> feed_position() const;
   Result<std::vector<OutboxEntry>> outbox() const;
 
   // -- sealed data: in memory until the next checkpoint --

@@ -100,9 +100,14 @@ struct Limits {
   std::uint32_t alerts_per_rule = 10'000;
 };
 
+// How a broker is reached: with libmosquitto, or inside ejabberd, through the port.
+enum class LinkKind { client, feed };
+
 // PRODUCT 2.2. Not part of Config: it holds secrets and is never written to the history file.
 struct Broker {
   std::string name;
+  LinkKind link = LinkKind::client;
+  // The rest is for clients.
   std::string host;  // or the path of a unix socket, beginning with '/'
   int port = 1883;
   std::string username;

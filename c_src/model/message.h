@@ -18,8 +18,10 @@ struct Message {
   Time arrival;
   // The retain flag was set: it was sent because we subscribed (SEMANTICS 1.7).
   bool retained = false;
-  // The MQTT 5 subscription identifiers it was delivered for (StreamIndex + 1). Empty: the broker
-  // names none, and every matching stream takes it.
+  // Who published it, as user@host/client; "" where the broker does not say.
+  std::string publisher;
+  // The streams that the broker says it was delivered for (StreamPlan::tag). Empty: the broker does
+  // not say, and every matching stream takes it.
   std::vector<std::uint32_t> subscriptions;
 };
 

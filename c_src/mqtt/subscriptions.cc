@@ -4,19 +4,16 @@
 #include <string_view>
 #include <utility>
 
+#include "base/hash.h"
+
 namespace rollup::mqtt {
 namespace {
 
 // MQTT 5, 3.8.2.1.2: 1 to 268,435,455.
 constexpr std::uint32_t kIdentifierMax = 268'435'455;
 
-// FNV-1a, folded into the range of identifiers.
 std::uint32_t identifier_of(std::string_view filter) {
-  std::uint32_t hash = 2'166'136'261U;
-  for (const char c : filter) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619U;
-  }
-  return hash % kIdentifierMax + 1;
+  return stable_hash(filter) % kIdentifierMax + 1;
 }
 
 }  // namespace
@@ -51,7 +48,7 @@ void Subscriptions::plan() {
       streams_[identifier] = {};
     }
     for (const Subscription& wish : wishes_) {
-      streams_[wanted_[wish.filter.mqtt()].identifier].push_back(wish.stream + 1);
+      streams_[wanted_[wish.filter.mqtt()].identifier].push_back(wish.stream);
     }
     return;
   }

@@ -26,7 +26,7 @@ namespace rollup::mqtt {
 
 // A stream's wish.
 struct Subscription {
-  std::uint32_t stream = 0;  // StreamIndex
+  std::uint32_t stream = 0;  // its tag, for Message::subscriptions
   TopicFilter filter;
   int qos = 1;
 };
@@ -63,7 +63,7 @@ class Subscriptions {
   // The broker has no session for us: it holds nothing.
   void session_lost();
 
-  // Streams + 1 for an identifier of a message, appended to `out`, each once. False if the filter
+  // The streams of an identifier of a message, appended to `out`, each once. False if the filter
   // is not wanted any more: then nobody wants the message on its account.
   bool add_streams(std::uint32_t identifier, std::vector<std::uint32_t>& out) const;
 

@@ -103,18 +103,6 @@ void Channel::log(LogLevel level, std::string_view text, Duration uptime) {
   ++log_lines_;
 }
 
-void Channel::add_credit(std::int64_t events) {
-  ROLLUP_CHECK(events >= 0);
-  credit_ =
-      std::min(kCreditMax, credit_ + std::min(kCreditMax, static_cast<std::uint64_t>(events)));
-}
-
-void Channel::send_event(std::string_view frame) {
-  ROLLUP_CHECK(credit_ > 0);
-  --credit_;
-  send(frame);
-}
-
 Result<void> Channel::write_some() {
   while (wants_write()) {
     const ssize_t size = ::write(output_.number(), queue_.data() + written_, queued_bytes());

@@ -21,18 +21,17 @@
 #include "port/file_descriptor.h"
 #include "port/frame_splitter.h"
 #include "port/messages.h"
+#include "port/outlet.h"
 
 namespace rollup::port {
 
-class Channel {
+class Channel : public Outlet {
  public:
   // Log lines a second, and bytes that may wait before a line is left out.
   static constexpr std::uint32_t kLogLinesPerSecond = 100;
   static constexpr std::size_t kLogQueueBytesMax = 1024 * 1024;
   // Bytes that one read_some() takes at most, so that the caller's other work gets its turn.
   static constexpr std::size_t kReadBytesMax = 256 * 1024;
-  // Credit beyond this is not counted.
-  static constexpr std::uint64_t kCreditMax = 1'000'000;
 
   // Makes the descriptors non-blocking and closed in children, and owns them. Error unavailable if
   // one is not open, or not open in that direction.
@@ -46,17 +45,11 @@ class Channel {
   // descriptor cannot be read.
   Result<bool> read_some(std::vector<std::string>& frames);
 
-  // Queues a frame, at most kFrameBytesMax long.
-  void send(std::string_view frame);
+  void send(std::string_view frame) override;
 
   // Queues a log line, or counts it as left out; how many were is said before the next line that is
   // not. `uptime`: monotonic time, for the limit per second.
   void log(LogLevel level, std::string_view text, Duration uptime);
-
-  // How many events may be sent. send_event() takes one; never without credit.
-  std::uint64_t credit() const { return credit_; }
-  void add_credit(std::int64_t events);
-  void send_event(std::string_view frame);
 
   bool wants_write() const { return written_ < queue_.size(); }
   std::size_t queued_bytes() const { return queue_.size() - written_; }
@@ -72,7 +65,6 @@ class Channel {
   FrameSplitter splitter_;
   std::string queue_;        // frames with their lengths
   std::size_t written_ = 0;  // of queue_
-  std::uint64_t credit_ = 0;
   Duration log_second_{-1};  // the second that log_lines_ counts
   std::uint32_t log_lines_ = 0;
   std::uint64_t log_lines_left_out_ = 0;

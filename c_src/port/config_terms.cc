@@ -1,5 +1,6 @@
 #include "port/config_terms.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -220,6 +221,12 @@ Broker read_broker(Failure& failure, const Term& term, const std::string& place)
   MapReader reader(failure, term, place);
   Broker broker;
   broker.name = reader.text("name");
+  broker.link =
+      reader.choice<LinkKind>("link", {{"client", LinkKind::client}, {"feed", LinkKind::feed}});
+  if (broker.link == LinkKind::feed) {
+    reader.finish();
+    return broker;
+  }
   broker.host = reader.text("host");
   broker.port = static_cast<int>(reader.integer("port", 0, 65'535));
   broker.username = reader.text("username");
@@ -262,6 +269,12 @@ Result<ConfigTerms> read_config(const Term& rules, const Term& brokers) {
     terms.brokers.push_back(read_broker(failure, broker, place));
     terms.config.brokers.push_back(terms.brokers.back().name);
   });
+  const auto feeds =
+      std::count_if(terms.brokers.begin(), terms.brokers.end(),
+                    [](const Broker& broker) { return broker.link == LinkKind::feed; });
+  if (feeds > 1) {
+    failure.set("brokers", "only one can have the link feed");
+  }
   if (failure) {
     return tl::unexpected(failure.error());
   }

@@ -2,6 +2,7 @@
 #include <limits>
 #include <utility>
 
+#include "port/feed_reader.h"
 #include "port/map_reader.h"
 #include "port/messages.h"
 #include "port/term_reader.h"
@@ -168,6 +169,16 @@ Result<Incoming> read_notified(const std::vector<Term>& items) {
   return checked<Incoming>(failure, Notified{static_cast<std::uint64_t>(id)});
 }
 
+Result<Incoming> read_published(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  Published published;
+  published.count =
+      static_cast<std::uint64_t>(read_integer(failure, items[1], "published", 0, kIntegerMax));
+  published.refused =
+      static_cast<std::uint64_t>(read_integer(failure, items[2], "published", 0, kIntegerMax));
+  return checked<Incoming>(failure, published);
+}
+
 struct Shape {
   std::string_view tag;
   std::size_t size;
@@ -175,13 +186,22 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {"hello", 2, read_hello},     {"configure", 3, read_configure}, {"check", 3, read_check},
-    {"request", 4, read_request}, {"credit", 2, read_credit},       {"notified", 2, read_notified},
+    {"hello", 2, read_hello},         {"configure", 3, read_configure},
+    {"check", 3, read_check},         {"request", 4, read_request},
+    {"credit", 2, read_credit},       {"notified", 2, read_notified},
+    {"published", 3, read_published},
 };
 
 }  // namespace
 
 Result<Incoming> decode(std::string_view frame) {
+  if (is_feed(frame)) {
+    Result<FeedBatch> batch = read_feed(frame);
+    if (!batch) {
+      return tl::unexpected(batch.error());
+    }
+    return Incoming(*std::move(batch));
+  }
   const Result<Term> term = read_term(frame);
   if (!term) {
     return tl::unexpected(term.error());

@@ -264,6 +264,29 @@ std::string encode_notify(std::uint64_t outbox_id, const Notification& notificat
   return finished(writer);
 }
 
+std::string encode_committed(const FeedPosition& position) {
+  TermWriter writer;
+  writer.tuple(3).atom("committed").count(position.epoch).count(position.number);
+  return finished(writer);
+}
+
+std::string encode_publish(const std::vector<Publish>& publications) {
+  TermWriter writer;
+  writer.tuple(2).atom("publish").list(publications.size());
+  for (const Publish& publication : publications) {
+    writer.tuple(6).binary(publication.topic).binary(publication.payload);
+    writer.integer(publication.qos).boolean(publication.retain);
+    if (publication.expiry_s) {
+      writer.count(*publication.expiry_s);
+    } else {
+      writer.atom("none");
+    }
+    writer.text(publication.content_type);
+  }
+  writer.end_list();
+  return finished(writer);
+}
+
 std::string encode_log(LogLevel level, std::string_view text) {
   std::size_t size = std::min(text.size(), kLogBytesMax);
   // Not in the middle of a character, which has at most 3 bytes after its first.

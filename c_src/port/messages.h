@@ -14,6 +14,8 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "model/drop_reason.h"
+#include "model/feed_position.h"
+#include "model/message.h"
 #include "port/config_terms.h"
 #include "query/query.h"
 
@@ -57,7 +59,25 @@ struct Notified {
   std::uint64_t outbox_id = 0;
 };
 
-using Incoming = std::variant<Hello, Configure, Check, Request, Credit, Notified>;
+// Messages of the in-node link, numbered `first`, `first` + 1, …
+struct FeedBatch {
+  std::uint64_t epoch = 0;
+  std::uint64_t first = 0;
+  // All that arrived until then is in this batch or in earlier ones.
+  Time up_to;
+  // Dropped by Erlang, because its queue was full, since the batch before.
+  std::uint64_t lost = 0;
+  std::string lost_topic;
+  std::vector<Message> messages;  // Message::broker is not set
+};
+
+struct Published {
+  std::uint64_t count = 0;
+  std::uint64_t refused = 0;  // of `count`
+};
+
+using Incoming =
+    std::variant<Hello, Configure, Check, Request, Credit, Notified, FeedBatch, Published>;
 
 // Any bytes are answered with a message or an Error; an Error is a violation of the protocol. A
 // hello of any protocol version is read, so that its version can be named when it is refused.
@@ -140,6 +160,19 @@ std::string encode(const Notification& notification);
 Result<Notification> decode_notification(std::string_view bytes);
 
 std::string encode_notify(std::uint64_t outbox_id, const Notification& notification);
+
+std::string encode_committed(const FeedPosition& position);
+
+// A publication on the in-node link.
+struct Publish {
+  std::string topic;
+  std::string payload;
+  int qos = 1;
+  bool retain = false;
+  std::optional<std::uint32_t> expiry_s;
+  std::string content_type;
+};
+std::string encode_publish(const std::vector<Publish>& publications);
 
 enum class LogLevel { debug, info, warning, error };
 // A longer text is cut.

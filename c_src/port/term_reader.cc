@@ -9,29 +9,10 @@
 #include <vector>
 
 #include "base/text.h"
+#include "port/term_cursor.h"
 
 namespace rollup::port {
 namespace {
-
-// The tags of erts' external term format; the names are those of its documentation.
-enum Tag : unsigned char {
-  kVersion = 131,
-  kNewFloat = 70,
-  kSmallInteger = 97,
-  kInteger = 98,
-  kAtom = 100,
-  kSmallTuple = 104,
-  kLargeTuple = 105,
-  kNil = 106,
-  kString = 107,
-  kList = 108,
-  kBinary = 109,
-  kSmallBig = 110,
-  kSmallAtom = 115,
-  kMap = 116,
-  kAtomUtf8 = 118,
-  kSmallAtomUtf8 = 119,
-};
 
 // Erlang's atoms have at most 255 characters; the protocol's are short and ASCII.
 constexpr std::size_t kAtomBytesMax = 255;
@@ -53,15 +34,15 @@ std::string latin1_to_utf8(std::string_view text) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : bytes_(bytes), bytes_total_(bytes.size()) {}
+  explicit Reader(std::string_view bytes) : cursor_(bytes), bytes_total_(bytes.size()) {}
 
   Result<Term> read_whole() {
     std::uint64_t version = 0;
-    if (!take_unsigned(1, version) || version != kVersion) {
+    if (!cursor_.take_unsigned(1, version) || version != kVersion) {
       return broken(ErrorCode::unsupported, "not an external term of version 131");
     }
     Result<Term> term = read(0);
-    if (term && !bytes_.empty()) {
+    if (term && !cursor_.rest().empty()) {
       return broken(ErrorCode::bad_request, "bytes after the term");
     }
     return term;
@@ -69,33 +50,11 @@ class Reader {
 
  private:
   tl::unexpected<Error> broken(ErrorCode code, const std::string& what) const {
-    return fail(code, "", what + " at byte " + std::to_string(bytes_total_ - bytes_.size()));
+    return fail(code, "",
+                what + " at byte " + std::to_string(bytes_total_ - cursor_.rest().size()));
   }
   tl::unexpected<Error> cut_off() const {
     return broken(ErrorCode::bad_request, "the term is cut off");
-  }
-
-  bool take_unsigned(std::size_t size, std::uint64_t& value) {
-    if (bytes_.size() < size) {
-      return false;
-    }
-    value = 0;
-    for (std::size_t index = 0; index < size; ++index) {
-      value = (value << 8) | static_cast<unsigned char>(bytes_[index]);
-    }
-    bytes_.remove_prefix(size);
-    return true;
-  }
-
-  // A length of `size` bytes and so many bytes.
-  bool take_block(std::size_t size, std::string_view& block) {
-    std::uint64_t length = 0;
-    if (!take_unsigned(size, length) || length > bytes_.size()) {
-      return false;
-    }
-    block = bytes_.substr(0, length);
-    bytes_.remove_prefix(length);
-    return true;
   }
 
   tl::unexpected<Error> too_many() const {
@@ -115,7 +74,7 @@ class Reader {
 
   Result<Term> read(int depth) {
     std::uint64_t tag = 0;
-    if (!take_unsigned(1, tag)) {
+    if (!cursor_.take_unsigned(1, tag)) {
       return cut_off();
     }
     switch (tag) {
@@ -154,7 +113,7 @@ class Reader {
 
   Result<Term> read_integer(std::size_t size) {
     std::uint64_t bits = 0;
-    if (!take_unsigned(size, bits)) {
+    if (!cursor_.take_unsigned(size, bits)) {
       return cut_off();
     }
     if (size == 1) {
@@ -166,29 +125,21 @@ class Reader {
   Result<Term> read_big() {
     std::uint64_t size = 0;
     std::uint64_t sign = 0;
-    if (!take_unsigned(1, size) || !take_unsigned(1, sign) || size > bytes_.size()) {
+    std::string_view digits;
+    if (!cursor_.take_unsigned(1, size) || !cursor_.take_unsigned(1, sign) ||
+        !cursor_.take_bytes(size, digits)) {
       return cut_off();
     }
-    // Little endian, without a sign. More than 8 bytes may still be a small number, with zeros on
-    // top: Erlang never writes it so.
-    std::uint64_t magnitude = 0;
-    if (size > sizeof(magnitude)) {
+    const std::optional<std::int64_t> value = big_integer(digits, sign != 0);
+    if (!value) {
       return broken(ErrorCode::unsupported, "an integer of more than 64 bits");
     }
-    for (std::size_t index = 0; index < size; ++index) {
-      magnitude |= std::uint64_t{static_cast<unsigned char>(bytes_[index])} << (8 * index);
-    }
-    bytes_.remove_prefix(size);
-    constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (magnitude > kMax + (sign == 0 ? 0 : 1)) {
-      return broken(ErrorCode::unsupported, "an integer of more than 64 bits");
-    }
-    return Term::integer(static_cast<std::int64_t>(sign == 0 ? magnitude : 0 - magnitude));
+    return Term::integer(*value);
   }
 
   Result<Term> read_float() {
     std::uint64_t bits = 0;
-    if (!take_unsigned(8, bits)) {
+    if (!cursor_.take_unsigned(8, bits)) {
       return cut_off();
     }
     const auto value = std::bit_cast<double>(bits);
@@ -200,7 +151,7 @@ class Reader {
 
   Result<Term> read_atom(std::size_t size, bool is_utf8) {
     std::string_view name;
-    if (!take_block(size, name)) {
+    if (!cursor_.take_block(size, name)) {
       return cut_off();
     }
     if (name.size() > kAtomBytesMax || (is_utf8 && !rollup::is_utf8(name))) {
@@ -211,7 +162,7 @@ class Reader {
 
   Result<Term> read_binary() {
     std::string_view block;
-    if (!take_block(4, block)) {
+    if (!cursor_.take_block(4, block)) {
       return cut_off();
     }
     return Term::binary(std::string(block));
@@ -220,7 +171,7 @@ class Reader {
   // A list of small integers in short form.
   Result<Term> read_string() {
     std::string_view block;
-    if (!take_block(2, block)) {
+    if (!cursor_.take_block(2, block)) {
       return cut_off();
     }
     if (!claim(block.size())) {
@@ -240,14 +191,14 @@ class Reader {
                     "terms nested more than " + std::to_string(kTermDepthMax) + " deep");
     }
     std::uint64_t size = 0;
-    if (!take_unsigned(tag == kSmallTuple ? 1 : 4, size)) {
+    if (!cursor_.take_unsigned(tag == kSmallTuple ? 1 : 4, size)) {
       return cut_off();
     }
     if (tag == kMap) {
       size *= 2;
     }
     // Each element takes at least one byte, so a longer list cannot be here whole.
-    if (size > bytes_.size()) {
+    if (size > cursor_.rest().size()) {
       return cut_off();
     }
     if (!claim(size)) {
@@ -267,7 +218,7 @@ class Reader {
         return Term::map(std::move(items));
       case kList: {
         std::uint64_t tail = 0;
-        if (!take_unsigned(1, tail)) {
+        if (!cursor_.take_unsigned(1, tail)) {
           return cut_off();
         }
         if (tail != kNil) {
@@ -280,7 +231,7 @@ class Reader {
     }
   }
 
-  std::string_view bytes_;  // what is left
+  TermCursor cursor_;
   std::size_t bytes_total_;
   std::size_t count_ = 1;
 };

@@ -193,7 +193,7 @@ TEST_F(EngineTest, MessagesWithIdentifiersGoToTheirStreamsOnly) {
   Message message;
   message.topic = "home/a/temp";
   message.payload = "20";
-  message.subscriptions = {2};
+  message.subscriptions = {engine.plan().streams[1].tag};
   intake.accept(message, samples, created);
   ASSERT_EQ(created.size(), 1U);
   EXPECT_EQ(created[0].key.stream, "all");

@@ -163,5 +163,24 @@ TEST(HistoryTest, FullSyncWorksTheSame) {
   EXPECT_THAT(read_journal(*history), ElementsAre("row"));
 }
 
+TEST(HistoryTest, ThePositionOfTheFeedIsCommittedWithItsTurn) {
+  const TemporaryDirectory directory;
+  const FeedPosition position{0x0123'4567'89ab'cdef, 3};
+  {
+    const auto history = open_history(directory.path());
+    ASSERT_TRUE(history);
+    EXPECT_EQ(history->feed_position().value(), FeedPosition{});
+    ASSERT_TRUE(history->commit_turn("row", {}, {}, position));
+    ASSERT_TRUE(history->commit_turn("row without one", {}, {}));
+    EXPECT_EQ(history->feed_position().value(), position);
+    ASSERT_TRUE(history->checkpoint("config", {}));
+  }
+  const auto history = open_history(directory.path());
+  ASSERT_TRUE(history);
+  EXPECT_EQ(history->feed_position().value(), position);
+  ASSERT_TRUE(history->commit_turn("", {}, {}, FeedPosition{1, 9}));
+  EXPECT_EQ(history->feed_position().value(), (FeedPosition{1, 9}));
+}
+
 }  // namespace
 }  // namespace rollup::history

@@ -20,7 +20,7 @@ namespace rollup::mqtt {
 using rollup::testing::MosquittoBroker;
 
 inline Subscription wish(std::uint32_t stream, const std::string& filter, int qos = 1) {
-  return {stream, TopicFilter::parse(filter).value(), qos};
+  return {stream + 1, TopicFilter::parse(filter).value(), qos};
 }
 
 // Options for a broker of the test, with pauses of a few milliseconds.

@@ -11,7 +11,7 @@ using ::testing::IsEmpty;
 using Request = Subscriptions::Request;
 
 Subscription wish(std::uint32_t stream, const std::string& filter, int qos = 1) {
-  return {stream, TopicFilter::parse(filter).value(), qos};
+  return {stream + 1, TopicFilter::parse(filter).value(), qos};
 }
 
 // "+home/+/temperature:1 -old/#": what is asked for, in order.

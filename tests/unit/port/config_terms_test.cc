@@ -136,6 +136,19 @@ TEST(ConfigTermsTest, EveryOptionOfABrokerArrives) {
   EXPECT_FALSE(broker.verify);
 }
 
+TEST(ConfigTermsTest, OneBrokerMayBeTheNodesOwn) {
+  const Result<ConfigTerms> terms =
+      read_config(rules_term(), Term::list({feed_term("ejabberd"), broker_term("other")}));
+  ASSERT_TRUE(terms);
+  EXPECT_EQ(terms->brokers[0].link, LinkKind::feed);
+  EXPECT_EQ(terms->brokers[0].name, "ejabberd");
+  EXPECT_EQ(terms->brokers[1].link, LinkKind::client);
+  const Result<ConfigTerms> twice =
+      read_config(rules_term(), Term::list({feed_term("ejabberd"), feed_term("other")}));
+  ASSERT_FALSE(twice);
+  EXPECT_EQ(twice.error().place, "brokers");
+}
+
 TEST(ConfigTermsTest, WordsStandForWhatIsSwitchedOff) {
   Term output = with(output_term(), "sparkline", Term::atom("none"));
   output = with(output, "expiry_ms", Term::integer(5000));

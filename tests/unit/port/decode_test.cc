@@ -220,5 +220,66 @@ TEST(DecodeTest, ChangedFramesNeverDoHarm) {
   EXPECT_GT(refused, 0u);
 }
 
+Term message_term(const std::string& topic, const std::string& payload, std::int64_t flags = 0) {
+  return Term::tuple({text(topic), text(payload), Term::integer(1'775'000'000'123),
+                      Term::integer(flags), text("alice@example.org/phone")});
+}
+
+Term batch_term(std::vector<Term> messages, std::int64_t epoch = 0x0fff'ffff'ffff'ffff) {
+  return Term::tuple({Term::atom("feed"), Term::integer(epoch), Term::integer(41),
+                      Term::integer(1'775'000'000'500), Term::integer(3), text("lost/one"),
+                      Term::list(std::move(messages))});
+}
+
+TEST(FeedReaderTest, ABatchArrivesWhole) {
+  const std::string binary("\0\xff", 2);
+  const auto batch = decoded<FeedBatch>(
+      batch_term({message_term("home/a", "21.5"), message_term("home/b", binary, 1)}));
+  EXPECT_EQ(batch.epoch, 0x0fff'ffff'ffff'ffffU);
+  EXPECT_EQ(batch.first, 41U);
+  EXPECT_EQ(batch.up_to, time_from_ms(1'775'000'000'500));
+  EXPECT_EQ(batch.lost, 3U);
+  EXPECT_EQ(batch.lost_topic, "lost/one");
+  ASSERT_EQ(batch.messages.size(), 2U);
+  EXPECT_EQ(batch.messages[0].topic, "home/a");
+  EXPECT_EQ(batch.messages[0].payload, "21.5");
+  EXPECT_EQ(batch.messages[0].arrival, time_from_ms(1'775'000'000'123));
+  EXPECT_EQ(batch.messages[0].publisher, "alice@example.org/phone");
+  EXPECT_FALSE(batch.messages[0].retained);
+  EXPECT_TRUE(batch.messages[1].retained);
+  EXPECT_EQ(batch.messages[1].payload, binary);
+  EXPECT_TRUE(decoded<FeedBatch>(batch_term({})).messages.empty());
+}
+
+TEST(FeedReaderTest, WhatIsNoBatchIsRefused) {
+  const auto refused = [](const Term& term) { return !decode_term(term).has_value(); };
+  EXPECT_TRUE(refused(batch_term({}, 0)));
+  EXPECT_TRUE(refused(batch_term({}, -1)));
+  EXPECT_TRUE(refused(batch_term({message_term("a", "b", 2)})));
+  EXPECT_TRUE(refused(batch_term({text("a")})));
+  EXPECT_TRUE(refused(batch_term({Term::tuple({text("a"), text("b")})})));
+  EXPECT_TRUE(refused(Term::tuple({Term::atom("feed"), Term::integer(1)})));
+  EXPECT_TRUE(refused(Term::tuple({Term::atom("feed"), Term::integer(1), Term::integer(0),
+                                   Term::integer(0), Term::integer(0), text(""), Term::list({})})));
+}
+
+TEST(FeedReaderTest, ACutOffBatchIsRefusedAtEveryByte) {
+  const std::string frame = frame_of(batch_term({message_term("a", "b"), message_term("c", "d")}));
+  ASSERT_TRUE(decode(frame));
+  for (std::size_t size = 0; size < frame.size(); ++size) {
+    EXPECT_FALSE(decode(std::string_view(frame).substr(0, size))) << size;
+  }
+  EXPECT_FALSE(decode(frame + '\0'));
+}
+
+TEST(DecodeTest, AnswersToPublicationsArrive) {
+  const auto published = decoded<Published>(
+      Term::tuple({Term::atom("published"), Term::integer(12), Term::integer(2)}));
+  EXPECT_EQ(published.count, 12U);
+  EXPECT_EQ(published.refused, 2U);
+  EXPECT_FALSE(
+      decode_term(Term::tuple({Term::atom("published"), Term::integer(-1), Term::integer(0)})));
+}
+
 }  // namespace
 }  // namespace rollup::port

@@ -236,5 +236,35 @@ TEST(EncodeTest, LogLinesAreCutBetweenCharacters) {
                          text(std::string(kLogBytesMax - 3, '?'))}));
 }
 
+TEST(EncodeTest, TheFeedIsToldItsPosition) {
+  const Result<Term> term = read_term(encode_committed({77, 1'000'000'000'000}));
+  ASSERT_TRUE(term);
+  EXPECT_EQ(*term, Term::tuple({Term::atom("committed"), Term::integer(77),
+                                Term::integer(1'000'000'000'000)}));
+}
+
+TEST(EncodeTest, PublicationsGoByteForByte) {
+  const std::string binary("\0\xff", 2);
+  const Result<Term> term = read_term(encode_publish({{.topic = "stats/a",
+                                                       .payload = binary,
+                                                       .qos = 2,
+                                                       .retain = true,
+                                                       .expiry_s = 60,
+                                                       .content_type = "application/x-protobuf"},
+                                                      {.topic = "b",
+                                                       .payload = "1",
+                                                       .qos = 0,
+                                                       .retain = false,
+                                                       .expiry_s = {},
+                                                       .content_type = ""}}));
+  ASSERT_TRUE(term);
+  const Term first =
+      Term::tuple({Term::binary("stats/a"), Term::binary(binary), Term::integer(2),
+                   Term::atom("true"), Term::integer(60), Term::binary("application/x-protobuf")});
+  const Term second = Term::tuple({Term::binary("b"), Term::binary("1"), Term::integer(0),
+                                   Term::atom("false"), Term::atom("none"), Term::binary("")});
+  EXPECT_EQ(*term, Term::tuple({Term::atom("publish"), Term::list({first, second})}));
+}
+
 }  // namespace
 }  // namespace rollup::port

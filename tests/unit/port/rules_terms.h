@@ -108,6 +108,7 @@ inline Term tls_term() {
 
 inline Term broker_term(const std::string& name) {
   return map({{"name", text(name)},
+              {"link", Term::atom("client")},
               {"host", text("mqtt.example.org")},
               {"port", Term::integer(8883)},
               {"username", text("rollup")},
@@ -117,6 +118,10 @@ inline Term broker_term(const std::string& name) {
               {"protocol", Term::integer(4)},
               {"session_expiry_ms", Term::integer(600'000)},
               {"tls", tls_term()}});
+}
+
+inline Term feed_term(const std::string& name) {
+  return map({{"name", text(name)}, {"link", Term::atom("feed")}});
 }
 
 inline Term brokers_term() { return Term::list({broker_term("ejabberd"), broker_term("other")}); }

@@ -30,6 +30,9 @@ class Program:
         self._next_id = 1
         self.logs = []
         self.notifications = []
+        self.committed = None  # (epoch, number) of the feed
+        self.published = []  # (topic, payload, retain) on the feed
+        self.answers_publications = True
         # Out of the way of 3 and 4, which the shell then makes of them.
         high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 40) for descriptor in (to_program, from_program)]
         self.process = subprocess.Popen(
@@ -64,6 +67,14 @@ class Program:
                     self.logs.append((str(term[1]), term[2]))
                 elif term[0] == "notify":
                     self.notifications.append((term[1], term[2]))
+                    return term
+                elif term[0] == "committed":
+                    self.committed = (term[1], term[2])
+                    return term
+                elif term[0] == "publish":
+                    self.published += [(topic, payload, retain) for topic, payload, _, retain, _, _ in term[1]]
+                    if self.answers_publications:
+                        self.send((Atom("published"), len(term[1]), 0))
                     return term
                 else:
                     return term
@@ -135,6 +146,21 @@ class Program:
                 return status
             assert time.monotonic() < deadline, f"{what} did not come about: {status}; {self.logs}"
             select.select([], [], [], 0.02)
+
+    # -- the feed --
+
+    def feed(self, first, messages=(), epoch=1, up_to_ms=None, lost=0):
+        """A batch of (topic, payload, arrival_ms); without messages a heartbeat."""
+        now = int(time.time() * 1000)
+        self.send((
+            Atom("feed"), epoch, first, now if up_to_ms is None else up_to_ms, lost, "lost/topic" if lost else "",
+            [(topic, payload, arrival, 0, "alice@localhost/phone") for topic, payload, arrival in messages],
+        ))  # fmt: skip
+
+    def wait_for_commit(self, number, epoch=1, seconds=ANSWER_SECONDS):
+        deadline = time.monotonic() + seconds
+        while self.committed != (epoch, number):
+            self.receive(max(0.01, deadline - time.monotonic()))
 
     # -- its end --
 
@@ -214,9 +240,14 @@ def rules(streams, alerts=(), **changes):
 
 def broker(port, **changes):
     return _map({
-        "name": "broker", "host": "127.0.0.1", "port": port, "username": "", "password": "", "client_id": "rollup-test",
+        "name": "broker", "link": Atom("client"), "host": "127.0.0.1", "port": port, "username": "", "password": "", "client_id": "rollup-test",
         "keepalive_ms": 60_000, "protocol": 5, "session_expiry_ms": 3_600_000, "tls": Atom("none"), **changes,
     })  # fmt: skip
+
+
+def feed():
+    """The broker `broker`, as ejabberd's own."""
+    return _map({"name": "broker", "link": Atom("feed")})
 
 
 def history(series, **changes):

@@ -1,0 +1,123 @@
+#include "app/feed_link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace rollup::app {
+
+namespace {
+
+// One frame of publications: enough to be worth a wake-up, little enough for a pipe.
+constexpr std::size_t kPublishBytesMax = 256 * 1024;
+
+mqtt::Outbox::Clock::time_point to_steady(Duration running) {
+  return mqtt::Outbox::Clock::time_point(running);
+}
+
+}  // namespace
+
+std::uint64_t FeedLink::take(port::FeedBatch batch) {
+  up_to_ = batch.up_to;
+  if (!begun_) {
+    begun_ = batch.up_to;
+  }
+  if (batch.epoch != received_.epoch) {
+    received_ = {batch.epoch, batch.first - 1};
+  }
+  const std::size_t size = batch.messages.size();
+  const std::uint64_t end = batch.first + size;  // one past the last
+  if (size == 0) {
+    return batch.lost;
+  }
+  if (end <= received_.number + 1) {
+    return 0;  // all of it was here
+  }
+  if (batch.first <= received_.number) {
+    const auto known = static_cast<std::ptrdiff_t>(received_.number + 1 - batch.first);
+    batch.messages.erase(batch.messages.begin(), batch.messages.begin() + known);
+    batch.first = received_.number + 1;
+  }
+  received_.number = end - 1;
+  batches_.push_back({batch.first, std::move(batch.messages)});
+  return batch.lost;
+}
+
+std::optional<Time> FeedLink::hold(Time wall) const {
+  if (!up_to_) {
+    return Time::min();
+  }
+  return wall - *up_to_ > kSilenceMax ? up_to_ : std::nullopt;
+}
+
+Message FeedLink::pop() {
+  ROLLUP_CHECK(!batches_.empty());
+  Batch& batch = batches_.front();
+  handed_out_ = {received_.epoch, batch.first + next_};
+  Message message = std::move(batch.messages[next_]);
+  ++next_;
+  if (next_ == batch.messages.size()) {
+    batches_.pop_front();
+    next_ = 0;
+  }
+  return message;
+}
+
+void FeedLink::publish(publish::Publication publication, Duration running) {
+  outbox_.put({.topic = std::move(publication.topic),
+               .payload = std::move(publication.payload),
+               .qos = publication.qos,
+               .retain = publication.retain,
+               .expiry_s = publication.expiry_s,
+               .content_type = std::move(publication.content_type)},
+              to_steady(running));
+}
+
+std::optional<std::string> FeedLink::next_publish(Duration running) {
+  std::vector<port::Publish> publications;
+  for (std::size_t bytes = 0; in_flight_ < kInFlightMax && bytes < kPublishBytesMax;) {
+    std::optional<mqtt::Outgoing> next = outbox_.take(to_steady(running));
+    if (!next) {
+      break;
+    }
+    ++in_flight_;
+    bytes += next->topic.size() + next->payload.size();
+    publications.push_back({.topic = std::move(next->topic),
+                            .payload = std::move(next->payload),
+                            .qos = next->qos,
+                            .retain = next->retain,
+                            .expiry_s = next->expiry_s,
+                            .content_type = std::move(next->content_type)});
+  }
+  if (publications.empty()) {
+    return std::nullopt;
+  }
+  return port::encode_publish(publications);
+}
+
+bool FeedLink::published(const port::Published& answer) {
+  if (answer.count > in_flight_ || answer.refused > answer.count) {
+    return false;
+  }
+  in_flight_ -= answer.count;
+  published_ += answer.count - answer.refused;
+  refused_ += answer.refused;
+  return true;
+}
+
+port::BrokerStatus FeedLink::status() const {
+  port::BrokerStatus status;
+  status.name = broker_;
+  status.state = begun_ ? port::BrokerState::connected : port::BrokerState::connecting;
+  status.since = begun_.value_or(Time{});
+  status.published = published_;
+  status.queued = outbox_.size() + in_flight_;
+  if (refused_ > 0) {
+    status.last_error = std::to_string(refused_) +
+                        " publications were refused by mod_mqtt: see access_publish, and the log";
+  }
+  return status;
+}
+
+}  // namespace rollup::app

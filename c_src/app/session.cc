@@ -1,0 +1,496 @@
+#include "app/session.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "app/status.h"
+#include "port/exit_codes.h"
+
+namespace rollup::app {
+
+namespace {
+
+// A time on the wall clock that lies back, as the present of a turn: not before what the engine has
+// already worked with.
+Now at_wall(Time wall, const Now& now, const Now& last) {
+  wall = std::clamp(wall, std::min(last.wall, now.wall), now.wall);
+  return {wall, std::clamp(now.uptime - (now.wall - wall), std::min(last.uptime, now.uptime),
+                           now.uptime)};
+}
+
+}  // namespace
+
+bool Session::receive(std::string_view frame) {
+  Result<port::Incoming> message = port::decode(frame);
+  if (!message) {
+    return violates(message.error().message);
+  }
+  return handle(std::move(*message));
+}
+
+bool Session::violates(std::string_view what) {
+  spdlog::error("protocol violation: {}", what);
+  exit_code_ = port::kExitProtocol;
+  return false;
+}
+
+bool Session::handle(port::Incoming message) {
+  if (const auto* greeting = std::get_if<port::Hello>(&message)) {
+    return hello(*greeting);
+  }
+  if (!has_hello_) {
+    return violates("the first message is not hello");
+  }
+  if (auto* configuration = std::get_if<port::Configure>(&message)) {
+    configure(std::move(*configuration));
+  } else if (const auto* to_check = std::get_if<port::Check>(&message)) {
+    check(*to_check);
+  } else if (const auto* request = std::get_if<port::Request>(&message)) {
+    outlet_.send(port::encode_reply(request->id, request->question
+                                                     ? answer(*request->question)
+                                                     : tl::unexpected(request->question.error())));
+  } else if (const auto* credit = std::get_if<port::Credit>(&message)) {
+    outlet_.add_credit(credit->events);
+    send_notifications();
+  } else if (auto* batch = std::get_if<port::FeedBatch>(&message)) {
+    return feed(std::move(*batch));
+  } else if (const auto* published = std::get_if<port::Published>(&message)) {
+    if (!feed_ || !feed_->published(*published)) {
+      return violates("an answer to publications that were not sent");
+    }
+    send_publications();
+  } else if (const auto* notified = std::get_if<port::Notified>(&message);
+             notified != nullptr && core_ != nullptr) {
+    core_->delivered(notified->outbox_id);
+    if (const auto with = told_with_.find(notified->outbox_id); with != told_with_.end()) {
+      core_->delivered(with->second);
+      told_with_.erase(with);
+    }
+    delivered_ = true;
+  }
+  return true;
+}
+
+bool Session::hello(const port::Hello& hello) {
+  if (hello.protocol != port::kProtocolVersion) {
+    spdlog::error("Erlang speaks protocol {}, this program {}: install both from one package",
+                  hello.protocol, port::kProtocolVersion);
+    exit_code_ = port::kExitProtocol;
+    return false;
+  }
+  has_hello_ = true;
+  outlet_.send(port::encode(port::ProgramHello{build_name(), ::getpid()}));
+  return true;
+}
+
+void Session::check(const port::Check& message) {
+  port::ConfigOutcome outcome;
+  if (!message.terms) {
+    outcome = tl::unexpected(Errors{message.terms.error()});
+  } else if (auto plan = make_plan(message.terms->config, message.terms->brokers); !plan) {
+    outcome = tl::unexpected(std::move(plan.error()));
+  }
+  outlet_.send(port::encode_checked(message.id, outcome));
+}
+
+void Session::configure(port::Configure message) {
+  port::ConfigOutcome outcome;
+  if (!message.terms) {
+    outcome = tl::unexpected(Errors{message.terms.error()});
+  } else if (auto plan = make_plan(message.terms->config, message.terms->brokers); !plan) {
+    outcome = tl::unexpected(std::move(plan.error()));
+  } else if (core_ == nullptr) {
+    outcome = start(message, *plan, std::move(*message.terms));
+  } else if (message.data_dir != data_dir_) {
+    outcome = tl::unexpected(
+        Errors{{ErrorCode::bad_config, "data_dir", "cannot change while the program runs"}});
+  } else {
+    outcome = reconfigure(*plan, std::move(*message.terms));
+  }
+  outlet_.send(port::encode_configured(message.id, outcome));
+  if (outcome && feed_) {
+    outlet_.send(port::encode_committed(committed_));
+    send_publications();
+  }
+}
+
+port::ConfigOutcome Session::start(const port::Configure& message,
+                                   const std::shared_ptr<const engine::Plan>& plan,
+                                   port::ConfigTerms terms) {
+  auto core = Core::open({.directory = message.data_dir, .full_sync = message.full_sync}, plan,
+                         std::move(terms.rules_bytes));
+  if (!core) {
+    return tl::unexpected(Errors{core.error()});
+  }
+  const Result<FeedPosition> committed = (*core)->feed_position();
+  if (!committed) {
+    return tl::unexpected(Errors{committed.error()});
+  }
+  core_ = std::move(*core);
+  data_dir_ = message.data_dir;
+  clock_.start(core_->engine().last().uptime);
+  const Now now = clock_.now();
+  next_turn_ = now.uptime;
+  status_at_ = now.uptime;
+  committed_ = *committed;
+  set_feed(terms.brokers, committed_);
+  if (auto undelivered = core_->undelivered()) {
+    for (auto& [id, notification] : *undelivered) {
+      queue_notification(id, std::move(notification));
+    }
+  } else {
+    spdlog::error("{}", undelivered.error().message);
+  }
+  links_.configure(terms.brokers, *plan);
+  send_notifications();
+  return {};
+}
+
+port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Plan>& plan,
+                                         port::ConfigTerms terms) {
+  // What came before was meant for the rules before.
+  do {
+    run_turns();
+  } while (has_messages() && !core_->is_stuck() && !hold(clock_.now()));
+  if (core_->is_stuck()) {
+    return tl::unexpected(Errors{{ErrorCode::storage, "", trouble_}});
+  }
+  if (Result<void> changed = core_->reconfigure(plan, std::move(terms.rules_bytes)); !changed) {
+    return tl::unexpected(Errors{changed.error()});
+  }
+  set_feed(terms.brokers, committed_);
+  links_.configure(terms.brokers, *plan);
+  for (const std::string& broker : links_.names()) {
+    republish(broker);
+  }
+  if (feed_ && feed_->has_begun()) {
+    republish(feed_->broker());
+  }
+  return {};
+}
+
+void Session::set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed) {
+  const auto found = std::find_if(brokers.begin(), brokers.end(), [](const Broker& broker) {
+    return broker.link == LinkKind::feed;
+  });
+  if (found == brokers.end()) {
+    feed_.reset();
+    return;
+  }
+  feed_index_ = static_cast<std::uint32_t>(found - brokers.begin());
+  if (!feed_ || feed_->broker() != found->name) {
+    feed_.emplace(found->name, committed);
+  }
+}
+
+bool Session::feed(port::FeedBatch batch) {
+  if (!feed_) {
+    // A batch that was on its way when the link was taken out of the configuration.
+    return true;
+  }
+  const bool is_first = !feed_->has_begun();
+  if (is_first && batch.epoch == committed_.epoch) {
+    // The program was away, but nothing that was published meanwhile is missing: as if it had run.
+    const Now now = clock_.now();
+    const Now last = core_->engine().last();
+    const Duration away = (now.wall - last.wall) - (now.uptime - last.uptime);
+    clock_.add_run(std::max(Duration{0}, away));
+  }
+  const std::string lost_topic = batch.lost_topic;
+  const std::uint64_t lost = feed_->take(std::move(batch));
+  for (std::uint64_t i = 0; i < lost; ++i) {
+    core_->engine().count_dropped(std::nullopt, DropReason::queue_full, lost_topic);
+  }
+  if (is_first) {
+    republish(feed_->broker());
+    status_at_ = clock_.now().uptime;
+  }
+  return true;
+}
+
+Result<port::Answer> Session::answer(const port::Question& question) const {
+  if (core_ == nullptr) {
+    return fail(ErrorCode::unavailable, "", "the program is not configured yet");
+  }
+  const Now now = clock_.now();
+  if (const auto* series = std::get_if<query::SeriesRequest>(&question)) {
+    return core_->query().series(*series, now);
+  }
+  if (const auto* history = std::get_if<query::HistoryRequest>(&question)) {
+    return core_->query().history(*history, now);
+  }
+  return status();
+}
+
+port::StatusAnswer Session::status() const {
+  std::vector<port::BrokerStatus> brokers = links_.status();
+  if (feed_) {
+    brokers.insert(brokers.begin(), feed_->status());
+  }
+  return make_status(*core_, std::move(brokers), clock_, trouble_);
+}
+
+Duration Session::until_next_work() {
+  constexpr Duration kLong = std::chrono::hours(1);
+  if (core_ == nullptr) {
+    return kLong;
+  }
+  const Now now = clock_.now();
+  const Duration until_turn = std::max(Duration{0}, next_turn_ - now.uptime);
+  if (core_->is_stuck() || delivered_) {
+    return until_turn;
+  }
+  // While the feed is silent only its next batch makes a difference.
+  const bool is_held = hold(now).has_value();
+  if (has_messages() && !is_held) {
+    return until_turn;
+  }
+  const Duration until_deadline = is_held ? kLong : core_->next_deadline(now).value_or(kLong);
+  const Duration until_status = std::max(Duration{0}, status_at_ - now.uptime);
+  return std::max(until_turn, std::min(until_deadline, until_status));
+}
+
+void Session::work() {
+  if (core_ == nullptr || clock_.now().uptime < next_turn_) {
+    return;
+  }
+  for (const std::string& broker : links_.newly_connected()) {
+    republish(broker);
+    status_at_ = clock_.now().uptime;
+  }
+  run_turns();
+  if (!core_->is_stuck() && clock_.now().uptime >= status_at_) {
+    publish_status();
+  }
+}
+
+bool Session::has_messages() const {
+  return (feed_ && !feed_->empty()) || next_ < batch_.size() || inbox_.counts().waiting > 0;
+}
+
+std::optional<Time> Session::hold(const Now& now) const {
+  return feed_ ? feed_->hold(now.wall) : std::nullopt;
+}
+
+// One turn, and when there is a backlog some more.
+void Session::run_turns() {
+  for (int turn = 0; turn < kTurnsAtOnce; ++turn) {
+    if (core_->is_stuck()) {
+      finish_turn(clock_.now());  // what is open is tried again, at its own time
+    } else if (const std::optional<Now> now = begin_turn(clock_.now())) {
+      finish_turn(*now);
+    } else {
+      next_turn_ = clock_.now().uptime + kCommitInterval;
+      return;
+    }
+    const bool has_backlog = (feed_ && !feed_->empty()) || next_ < batch_.size();
+    if (core_->is_stuck() || !has_backlog) {
+      return;
+    }
+    next_turn_ = clock_.now().uptime;
+  }
+}
+
+void Session::count_dropped_messages() {
+  for (const mqtt::Inbox::Dropped& dropped : inbox_.take_dropped()) {
+    for (std::uint64_t i = 0; i < dropped.count; ++i) {
+      core_->engine().count_dropped(std::nullopt, DropReason::queue_full, dropped.newest_topic);
+    }
+  }
+}
+
+std::optional<Now> Session::begin_turn(const Now& now) {
+  if (next_ == batch_.size()) {
+    batch_.clear();
+    next_ = 0;
+    inbox_.drain(batch_, kMessagesPerTurn);
+    count_dropped_messages();
+  }
+  const std::optional<Time> held_at = hold(now);
+  // Not in the future, should the wall clock have been set back since.
+  const auto arrival_of = [&now](const Message& message) {
+    return std::min(message.arrival, now.wall);
+  };
+  const auto has_client_message = [&](Time until) {
+    return next_ < batch_.size() &&
+           arrival_of(batch_[next_]) <= std::min(until, held_at.value_or(until));
+  };
+  const auto has_feed_message = [&](Time until) {
+    return feed_ && !feed_->empty() && arrival_of(feed_->front()) <= until;
+  };
+
+  Time oldest = now.wall;
+  if (has_client_message(oldest)) {
+    oldest = arrival_of(batch_[next_]);
+  }
+  if (has_feed_message(oldest)) {
+    oldest = arrival_of(feed_->front());
+  }
+  const Time until = oldest + kTurnSpan;
+  Time newest = oldest;
+  std::size_t count = 0;
+  const auto take = [&](Message& message) {
+    message.arrival = arrival_of(message);
+    newest = std::max(newest, message.arrival);
+    core_->take(message);
+    ++count;
+  };
+  while (count < kMessagesPerTurn && has_feed_message(until)) {
+    Message message = feed_->pop();
+    take(message);
+  }
+  for (; has_client_message(until); ++next_) {
+    take(batch_[next_]);
+  }
+
+  const Now last = core_->engine().last();
+  const bool is_all = (!feed_ || feed_->empty()) && next_ == batch_.size();
+  if (is_all && !held_at && now.wall <= until) {
+    return now;
+  }
+  if (count > 0) {
+    return at_wall(newest, now, last);
+  }
+  if (held_at && *held_at > last.wall) {
+    return at_wall(*held_at, now, last);
+  }
+  return delivered_ ? std::optional(at_wall(last.wall, now, last)) : std::nullopt;
+}
+
+void Session::finish_turn(const Now& now) {
+  std::optional<FeedPosition> position;
+  if (feed_ && feed_->handed_out() != committed_) {
+    position = feed_->handed_out();
+  }
+  Result<Turn> done = core_->finish_turn(now, position);
+  std::string trouble;
+  if (!done) {
+    trouble = done.error().message;
+  } else if (Result<void> maintained = core_->maintain(now, false); !maintained) {
+    trouble = maintained.error().message;
+  }
+  tell_trouble(trouble);
+  // A turn that took long does not eat the time of the next one's messages.
+  next_turn_ = clock_.now().uptime + (core_->is_stuck() ? kRetryEvery : kCommitInterval);
+  delivered_ = delivered_ && core_->is_stuck();
+  if (!done) {
+    return;
+  }
+  if (position) {
+    committed_ = *position;
+    outlet_.send(port::encode_committed(committed_));
+  }
+  publish(std::move(done->publications));
+  for (auto& [id, notification] : done->notifications) {
+    queue_notification(id, std::move(notification));
+  }
+  send_notifications();
+}
+
+void Session::tell_trouble(const std::string& trouble) {
+  if (trouble == trouble_) {
+    return;
+  }
+  if (trouble.empty()) {
+    spdlog::info("the history can be written again");
+  } else {
+    spdlog::error("{}. Messages wait at the brokers until it can be written", trouble);
+  }
+  trouble_ = trouble;
+}
+
+void Session::publish(std::vector<publish::Publication> publications) {
+  for (publish::Publication& publication : publications) {
+    if (feed_ && publication.broker == feed_->broker()) {
+      feed_->publish(std::move(publication), clock_.running());
+    } else {
+      links_.publish(std::move(publication));
+    }
+  }
+  send_publications();
+}
+
+void Session::republish(const std::string& broker) {
+  publish(core_->republish(broker, core_->engine().last()));
+}
+
+void Session::publish_status() {
+  status_at_ = clock_.now().uptime + kStatusEvery;
+  const std::string json = status_json(status());
+  std::vector<std::string> brokers = links_.names();
+  if (feed_) {
+    brokers.push_back(feed_->broker());
+  }
+  std::vector<publish::Publication> publications;
+  for (const std::string& broker : brokers) {
+    publish::Publication& publication = publications.emplace_back();
+    publication.broker = broker;
+    publication.topic = "rollup/status/json";
+    publication.payload = json;
+    publication.content_type = "application/json";
+  }
+  publish(std::move(publications));
+}
+
+void Session::send_publications() {
+  if (!feed_) {
+    return;
+  }
+  while (const std::optional<std::string> frame = feed_->next_publish(clock_.running())) {
+    outlet_.send(*frame);
+  }
+}
+
+// An alarm that is over before anybody was told of it is told once, as past: the text of an end
+// says from when to when it was.
+void Session::queue_notification(std::uint64_t outbox_id, port::Notification notification) {
+  if (notification.is_alarm) {
+    untold_alarms_[notification.id] = outbox_id;
+  } else if (const auto alarm = untold_alarms_.find(notification.replaces);
+             alarm != untold_alarms_.end()) {
+    told_with_[outbox_id] = alarm->second;
+    left_out_.insert(alarm->second);
+    untold_alarms_.erase(alarm);
+    notification.replaces.clear();
+    notification.is_fresh = false;
+  }
+  notifications_.emplace_back(outbox_id, std::move(notification));
+}
+
+void Session::send_notifications() {
+  // What began in a backlog may have ended in it too.
+  if (core_ == nullptr || hold(clock_.now()) || (feed_ && !feed_->empty())) {
+    return;
+  }
+  while (!notifications_.empty() && outlet_.credit() > 0) {
+    const auto& [id, notification] = notifications_.front();
+    untold_alarms_.erase(notification.id);
+    if (left_out_.erase(id) == 0) {
+      outlet_.send_event(port::encode_notify(id, notification));
+    }
+    notifications_.pop_front();
+  }
+}
+
+void Session::end() {
+  if (core_ == nullptr) {
+    return;
+  }
+  // What is here first: a broker that hangs may take the time that is left.
+  run_turns();
+  links_.stop();
+  do {
+    run_turns();
+  } while (has_messages() && !core_->is_stuck() && !hold(clock_.now()));
+  if (core_->is_stuck()) {
+    spdlog::error("what came in last could not be stored: {}", trouble_);
+  } else if (Result<void> written = core_->maintain(core_->engine().last(), true); !written) {
+    spdlog::error("no checkpoint at the end, the next start takes longer: {}",
+                  written.error().message);
+  }
+}
+
+}  // namespace rollup::app

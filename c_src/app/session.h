@@ -1,0 +1,127 @@
+// One run of the program: what comes over the port and from the broker links goes in, frames and
+// publications come out. It reads no descriptor and waits for nothing; Program does that, and the
+// simulation in its place.
+//
+// Group commit (ARCHITECTURE 5): what arrives when nothing happened for kCommitInterval is taken
+// and committed at once; under load everything that came within the interval is one turn, so
+// neither a commit nor a wake-up is paid per message.
+//
+// A backlog (SEMANTICS 1.3): messages are given to the engine in turns of at most kTurnSpan of
+// arrivals, each at the time of its newest one, so what waited while the program was away meets the
+// buckets and alerts that it would have met in time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "app/clock.h"
+#include "app/core.h"
+#include "app/feed_link.h"
+#include "app/links.h"
+#include "mqtt/inbox.h"
+#include "port/messages.h"
+#include "port/outlet.h"
+
+namespace rollup::app {
+
+class Session {
+ public:
+  static constexpr Duration kCommitInterval{20};
+  // After a commit that failed.
+  static constexpr Duration kRetryEvery{1000};
+  static constexpr Duration kTurnSpan{1000};
+
+  // All must outlive it.
+  Session(port::Outlet& outlet, Links& links, mqtt::Inbox& inbox, Clock& clock)
+      : outlet_(outlet), links_(links), inbox_(inbox), clock_(clock) {}
+
+  // Takes one frame from Erlang. False: the end; exit_code() says why.
+  bool receive(std::string_view frame);
+  int exit_code() const { return exit_code_; }
+  bool has_hello() const { return has_hello_; }
+
+  // Does what is to be done by now.
+  void work();
+  // How long work() has nothing to do unless something comes in.
+  Duration until_next_work();
+  // Whether a message that comes into the inbox is worth waking for.
+  bool takes_messages() const { return core_ != nullptr; }
+
+  // Takes what is here, says goodbye to the brokers, and writes the last checkpoint.
+  void end();
+
+ private:
+  static constexpr Duration kStatusEvery = std::chrono::minutes(1);
+  static constexpr std::size_t kMessagesPerTurn = 50'000;
+  // Turns of a backlog that are run without looking at the port.
+  static constexpr int kTurnsAtOnce = 50;
+
+  bool handle(port::Incoming message);
+  bool hello(const port::Hello& hello);
+  void configure(port::Configure message);
+  void check(const port::Check& message);
+  bool feed(port::FeedBatch batch);
+  port::ConfigOutcome reconfigure(const std::shared_ptr<const engine::Plan>& plan,
+                                  port::ConfigTerms terms);
+  port::ConfigOutcome start(const port::Configure& message,
+                            const std::shared_ptr<const engine::Plan>& plan,
+                            port::ConfigTerms terms);
+  void set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed);
+  Result<port::Answer> answer(const port::Question& question) const;
+  port::StatusAnswer status() const;
+
+  bool violates(std::string_view what);
+  bool has_messages() const;
+  std::optional<Time> hold(const Now& now) const;
+  void run_turns();
+  // Hands the messages of one turn to the core and gives its time; nothing: no turn may be run.
+  std::optional<Now> begin_turn(const Now& now);
+  void count_dropped_messages();
+  void finish_turn(const Now& now);
+  void tell_trouble(const std::string& trouble);
+
+  void publish(std::vector<publish::Publication> publications);
+  void publish_status();
+  void republish(const std::string& broker);
+  void send_publications();
+  void queue_notification(std::uint64_t outbox_id, port::Notification notification);
+  void send_notifications();
+
+  port::Outlet& outlet_;
+  Links& links_;
+  mqtt::Inbox& inbox_;
+  Clock& clock_;
+  std::unique_ptr<Core> core_;
+  std::optional<FeedLink> feed_;
+  std::uint32_t feed_index_ = 0;  // Message::broker
+  FeedPosition committed_;
+  std::string data_dir_;
+
+  // What was drained from the inbox; the engine has what stands before next_.
+  std::vector<Message> batch_;
+  std::size_t next_ = 0;
+
+  std::deque<std::pair<std::uint64_t, port::Notification>> notifications_;
+  // Outbox entries that were told together with a later one, by that one's id.
+  std::unordered_map<std::uint64_t, std::uint64_t> told_with_;
+  std::unordered_set<std::uint64_t> left_out_;  // those others
+  // The alarms in notifications_: outbox entries by their messages' ids.
+  std::unordered_map<std::string, std::uint64_t> untold_alarms_;
+  bool has_hello_ = false;
+  bool delivered_ = false;  // an outbox entry waits for its removal
+  int exit_code_ = 0;
+  // When the last turn ended, and when the next one may begin or be tried again; in Now::uptime.
+  Duration next_turn_{0};
+  Duration status_at_{0};
+  std::string trouble_;  // of the history; "" if there is none
+};
+
+}  // namespace rollup::app
