@@ -1,0 +1,536 @@
+#include "simulation/simulation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/text.h"
+#include "port/term_reader.h"
+#include "unit/port/rules_terms.h"
+
+namespace rollup::testing {
+
+namespace {
+
+using port::map;
+using port::Term;
+using port::text;
+using port::with;
+
+constexpr double kHot = 100;
+constexpr int kRooms = 3;
+
+Term integer(std::int64_t value) { return Term::integer(value); }
+
+std::string room_topic(std::int64_t room) { return "in/" + std::to_string(room); }
+
+}  // namespace
+
+class Simulation::SimClock final : public app::Clock {
+ public:
+  explicit SimClock(const Simulation& simulation) : simulation_(simulation) {}
+
+ private:
+  Time wall() const override { return simulation_.wall(); }
+  Duration steady() const override { return simulation_.now_; }
+
+  const Simulation& simulation_;
+};
+
+// What the program wrote and nobody has read.
+class Simulation::SimOutlet final : public port::Outlet {
+ public:
+  void send(std::string_view frame) override {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      bytes.push_back(static_cast<char>((frame.size() >> shift) & 0xFF));
+    }
+    bytes += frame;
+  }
+
+  std::string bytes;
+};
+
+// One more broker, whose messages are put into the inbox by hand.
+class Simulation::SimLinks final : public app::Links {
+ public:
+  void configure(const std::vector<Broker>&, const engine::Plan&) override {}
+  void publish(publish::Publication) override {}
+  std::vector<std::string> newly_connected() override {
+    return std::exchange(is_new_, false) ? names() : std::vector<std::string>();
+  }
+  std::vector<port::BrokerStatus> status() const override { return {}; }
+  std::vector<std::string> names() const override { return {"other"}; }
+  void stop() override {}
+
+ private:
+  bool is_new_ = true;
+};
+
+Simulation::Simulation(std::uint64_t seed)
+    : random_(seed), start_(time_from_ms(1'790'000'000'000)), erlang_(1) {
+  Disk::instance().reset();
+  const auto some = [this](int percent) { return chance(percent); };
+  chaos_.kills = some(60);
+  chaos_.power_cuts = some(15);
+  chaos_.disk_faults = some(25);
+  chaos_.stops = some(40);
+  chaos_.slow_pipe = some(40);
+  chaos_.slow_reader = some(30);
+  chaos_.reloads = some(30);
+  chaos_.node_restarts = some(25);
+  chaos_.clock_steps = some(10);
+  chaos_.full_sync = some(30);
+  chaos_.losses = some(20);
+  start_ += Duration{pick(0, 100'000)};
+  resolution_ = Duration{chance(50) ? 1000 : 10'000};
+  lateness_ = Duration{chance(50) ? 2000 : pick(2000, 60'000)};
+}
+
+Simulation::~Simulation() {
+  session_.reset();
+  Disk::instance().reset();
+}
+
+std::int64_t Simulation::pick(std::int64_t low, std::int64_t high) {
+  return low + static_cast<std::int64_t>(random_() % static_cast<std::uint64_t>(high - low + 1));
+}
+
+bool Simulation::chance(int percent) { return pick(1, 100) <= percent; }
+
+void Simulation::fault(const std::string& what) {
+  if (fault_.empty()) {
+    fault_ = "at " + std::to_string(now_.count()) + " ms: " + what;
+  }
+}
+
+Term Simulation::config() const {
+  const Term output =
+      with(with(with(with(with(with(port::output_term(), "format", Term::atom("json")), "window_ms",
+                               integer(resolution_.count())),
+                          "every_ms", integer(resolution_.count())),
+                     "sparkline", Term::atom("none")),
+                "on", Term::atom("interval")),
+           "broker", text("ejabberd"));
+  const Term field = map({{"value", text("")},
+                          {"unit", text("")},
+                          {"title", text("")},
+                          {"scale", integer(1)},
+                          {"offset", integer(0)},
+                          {"valid", Term::atom("none")}});
+  const auto stream = [&](const char* topic, const char* broker, std::vector<Term> outputs) {
+    return map({{"topic", text(topic)},
+                {"broker", text(broker)},
+                {"qos", integer(1)},
+                {"format", Term::atom("text")},
+                {"fields", Term::list({port::named("", field)})},
+                {"time", text("")},
+                {"resolution_ms", integer(resolution_.count())},
+                {"hold_ms", integer(3 * resolution_.count())},
+                {"lateness_ms", integer(lateness_.count())},
+                {"keep", map({{"raw", integer(is_reloaded_ ? 86'400'000 : 0)},
+                              {"fine", Term::atom("forever")},
+                              {"hour", Term::atom("forever")},
+                              {"day", Term::atom("forever")}})},
+                {"publish", Term::list(std::move(outputs))}});
+  };
+  const Term alert = map({{"stream", text("in")},
+                          {"match", Term::list({})},
+                          {"raise", text("value > 100")},
+                          {"clear", text("")},
+                          {"for_ms", integer(0)},
+                          {"clear_for_ms", integer(0)},
+                          {"notify", Term::list({text("alice@localhost")})},
+                          {"message", text("")},
+                          {"topic", text("alerts/{alert}/{series}")}});
+  const Term rules =
+      map({{"timezone", text("UTC")},
+           {"language", text("en")},
+           {"limits", with(with(port::limits_term(), "rows", integer(50'000)), "alerts_per_rule",
+                           integer(1000))},
+           {"streams", Term::list({port::named("in", stream("in/{room}", "ejabberd", {output})),
+                                   port::named("other", stream("other/{room}", "other", {}))})},
+           {"alerts", Term::list({port::named("hot", alert)})}});
+  return map({{"data_dir", text(directory_.path().string())},
+              {"durability", Term::atom(chaos_.full_sync ? "full" : "normal")},
+              {"rules", rules},
+              {"brokers", Term::list({port::feed_term("ejabberd"), port::broker_term("other")})}});
+}
+
+void Simulation::start_program() {
+  clock_ = std::make_unique<SimClock>(*this);
+  outlet_ = std::make_unique<SimOutlet>();
+  links_ = std::make_unique<SimLinks>();
+  inbox_ = std::make_unique<mqtt::Inbox>();
+  session_ = std::make_unique<app::Session>(*outlet_, *links_, *inbox_, *clock_);
+  splitter_ = port::FrameSplitter();
+  erlang_.open(config());
+}
+
+void Simulation::end_program(bool in_order) {
+  if (session_ == nullptr) {
+    return;
+  }
+  if (in_order) {
+    session_->end();
+  }
+  others_lost_ = others_lost_ || !in_order;
+  session_.reset();
+  erlang_.close();
+}
+
+std::string Simulation::run() {
+  start_program();
+  const std::int64_t actions = pick(40, 160);
+  for (std::int64_t i = 0; i < actions && fault_.empty(); ++i) {
+    act();
+    pass(Duration{chance(60) ? pick(0, 60) : chance(70) ? pick(0, 900) : pick(0, 5000)});
+  }
+  settle();
+  check();
+  return fault_;
+}
+
+void Simulation::act() {
+  for (std::int64_t count = pick(0, 3) * pick(0, 4); count > 0; --count) {
+    publish();
+  }
+  if (chance(30)) {
+    publish_other();
+  }
+  if (chaos_.losses && chance(5)) {
+    erlang_.lose(room_topic(0));
+  }
+  if (chance(50)) {
+    erlang_.start_telling();
+  }
+  if (chaos_.stops && chance(6)) {
+    stopped_until_ = now_ + Duration{pick(100, 20'000)};
+  }
+  if (chaos_.slow_reader && chance(6)) {
+    unread_until_ = now_ + Duration{pick(100, 8000)};
+  }
+  if (chaos_.reloads && chance(4) && erlang_.is_configured()) {
+    is_reloaded_ = !is_reloaded_;
+    erlang_.reconfigure(config());
+  }
+  if (chaos_.clock_steps && chance(3)) {
+    lost_order_ = true;
+    jumped_ += Duration{pick(-100'000, 100'000)};
+  }
+  Disk& disk = Disk::instance();
+  if (chaos_.disk_faults && chance(8)) {
+    if (chance(50)) {
+      disk.set_full(chance(60));
+    } else {
+      disk.cut_short_after(static_cast<std::uint64_t>(pick(0, 8)));
+    }
+  }
+  if (session_ == nullptr) {
+    return;
+  }
+  if (chaos_.kills && chance(8)) {
+    if (chance(50)) {
+      disk.die_after(static_cast<std::uint64_t>(pick(0, 12)));
+    } else {
+      disk.die();
+    }
+  }
+  if (chaos_.power_cuts && chance(3)) {
+    cut_power();
+  }
+  if (chaos_.node_restarts && chance(4) && !disk.is_dead()) {
+    end_program(true);
+    down_until_ = now_ + Duration{pick(0, 10'000)};
+  }
+}
+
+void Simulation::publish() {
+  const std::string topic = room_topic(pick(0, kRooms - 1));
+  const auto value = static_cast<double>(chance(85) ? pick(0, 90) : pick(101, 130));
+  sent_.push_back({epoch_, ++number_, topic, value, wall()});
+  erlang_.publish(topic, format_number(value, 0), wall());
+}
+
+void Simulation::publish_other() {
+  if (session_ == nullptr || !erlang_.is_configured()) {
+    return;
+  }
+  Message message;
+  message.broker = 1;
+  message.topic = "other/0";
+  message.payload = std::to_string(pick(0, 50));
+  message.arrival = wall();
+  others_.push_back({0, 0, message.topic, std::stod(message.payload), message.arrival});
+  inbox_->push(std::move(message), 0);
+}
+
+void Simulation::pass(Duration time) {
+  const Duration end = now_ + time;
+  do {
+    Duration next = end;
+    if (session_ != nullptr && now_ >= stopped_until_) {
+      next = std::min(next, now_ + std::max(Duration{1}, session_->until_next_work()));
+    }
+    now_ = std::min(end, std::max(next, now_ + Duration{pick(0, 40)}));
+    step();
+  } while (now_ < end && fault_.empty());
+}
+
+void Simulation::step() {
+  if (session_ == nullptr) {
+    if (now_ >= down_until_) {
+      start_program();
+    } else {
+      return;
+    }
+  }
+  erlang_.work(wall(), now_);
+  if (now_ >= stopped_until_) {
+    const auto bytes = static_cast<std::size_t>(
+        chaos_.slow_pipe && !is_settling_ ? pick(1, 400) : std::int64_t{1} << 20);
+    std::vector<std::string> frames;
+    if (!splitter_.feed(erlang_.take_output(bytes), frames)) {
+      fault("a frame that is too long");
+    }
+    for (const std::string& frame : frames) {
+      if (!session_->receive(frame)) {
+        fault("the program ended with " + std::to_string(session_->exit_code()));
+        return;
+      }
+    }
+    session_->work();
+  }
+  if (Disk::instance().is_dead()) {
+    handle_death();
+    return;
+  }
+  if (now_ >= unread_until_) {
+    erlang_.read(std::exchange(outlet_->bytes, {}));
+    forget_what_was_not_committed();
+  }
+  if (erlang_.is_refused()) {
+    end_program(false);
+    down_until_ = now_ + Duration{1000};
+  }
+  for (const std::string& what : erlang_.faults) {
+    fault(what);
+  }
+  erlang_.faults.clear();
+}
+
+void Simulation::handle_death() {
+  // What was written to the pipe before is still read.
+  erlang_.read(std::exchange(outlet_->bytes, {}));
+  forget_what_was_not_committed();
+  end_program(false);
+  Disk::instance().revive(Disk::Loss::nothing);
+  down_until_ = now_ + Duration{chance(50) ? 0 : pick(0, 15'000)};
+}
+
+// The whole machine: Erlang's memory goes too.
+void Simulation::cut_power() {
+  forget_what_was_not_committed();
+  Disk::instance().die();
+  erlang_.read(std::exchange(outlet_->bytes, {}));
+  end_program(false);
+  Disk::instance().revive(Disk::Loss::unsynced);
+  had_power_cut_ = true;
+  is_cut_ = true;
+  ++epoch_;
+  number_ = 0;
+  erlang_.restart(epoch_, chaos_.full_sync);
+  down_until_ = now_ + Duration{pick(0, 5000)};
+}
+
+// After a power cut only what the history has of the messages before counts.
+void Simulation::forget_what_was_not_committed() {
+  if (!is_cut_ || !erlang_.is_configured()) {
+    return;
+  }
+  is_cut_ = false;
+  const FeedPosition left = erlang_.committed();
+  std::erase_if(sent_, [&](const Sent& sent) {
+    return sent.epoch < epoch_ &&
+           (sent.epoch > left.epoch || (sent.epoch == left.epoch && sent.number > left.number));
+  });
+}
+
+void Simulation::settle() {
+  is_settling_ = true;
+  Disk::instance().revive(Disk::Loss::nothing);
+  stopped_until_ = unread_until_ = down_until_ = now_;
+  for (int i = 0; i < 400 && fault_.empty(); ++i) {
+    pass(Duration{250});
+    if (erlang_.is_everything_committed() && erlang_.is_configured() && i > 8) {
+      break;
+    }
+  }
+  if (!erlang_.is_everything_committed()) {
+    fault("messages are left that nobody commits");
+  }
+  // Everything is sealed and told.
+  pass(2 * lateness_ + 8 * resolution_ + Duration{5000});
+  erlang_.start_telling();
+  for (int i = 0; i < 40; ++i) {
+    pass(Duration{100});
+  }
+}
+
+std::optional<Term> Simulation::ask(const Term& question) {
+  erlang_.ask(question);
+  for (int i = 0; i < 100; ++i) {
+    pass(Duration{20});
+    if (std::optional<Term> answer = erlang_.take_answer()) {
+      const std::vector<Term>& pair = *answer->as_tuple();
+      if (!pair[0].is_atom("ok")) {
+        return std::nullopt;
+      }
+      return pair[1];
+    }
+  }
+  fault("a question was not answered");
+  return std::nullopt;
+}
+
+void Simulation::check() {
+  if (!fault_.empty()) {
+    return;
+  }
+  check_counters();
+  for (int room = 0; room < kRooms; ++room) {
+    check_series(room_topic(room), !lost_order_);
+  }
+  if (!lost_order_ && !had_power_cut_) {
+    check_alarms();
+  }
+  check_publications();
+  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+    if (entry.path().filename().string().find("unreadable") != std::string::npos) {
+      fault("the history was moved aside");
+    }
+  }
+}
+
+void Simulation::check_series(const std::string& topic, bool is_exact) {
+  std::map<Time, std::pair<std::int64_t, double>> expected;
+  std::int64_t count = 0;
+  for (const Sent& sent : sent_) {
+    if (sent.topic == topic) {
+      auto& [bucket_count, sum] = expected[floor_to(sent.arrival, resolution_)];
+      ++bucket_count;
+      sum += sent.value;
+      ++count;
+    }
+  }
+  const std::optional<Term> answer =
+      ask(Term::tuple({Term::atom("history"),
+                       map({{"series", text(topic)},
+                            {"from_ms", integer(to_ms(start_) - 2'000'000)},
+                            {"to_ms", integer(to_ms(start_) + now_.count() + 2'000'000)},
+                            {"last_ms", Term::atom("null")},
+                            {"step_ms", integer(resolution_.count())},
+                            {"aggregates", Term::list({Term::atom("count"), Term::atom("sum")})},
+                            {"max", integer(50'000)},
+                            {"after", text("")}})}));
+  std::int64_t got_count = 0;
+  if (answer) {
+    for (const Term& row : *answer->get("rows")->as_list()) {
+      const std::vector<Term>& parts = *row.as_tuple();
+      const std::vector<Term>& values = *parts[1].as_list();
+      const Time start = time_from_ms(*parts[0].as_integer());
+      const std::int64_t got = values[0].as_integer().value_or(0);
+      got_count += got;
+      const auto found = expected.find(start);
+      const auto wanted =
+          found == expected.end() ? std::pair<std::int64_t, double>() : found->second;
+      if (is_exact && got != wanted.first) {
+        fault(topic + " at " + format_rfc3339(start) + " has " + std::to_string(got) +
+              " samples of " + std::to_string(wanted.first));
+      }
+      if (is_exact && values[1].as_number() &&
+          std::abs(*values[1].as_number() - wanted.second) > 1e-6) {
+        fault(topic + " at " + format_rfc3339(start) + " has a wrong sum");
+      }
+    }
+  } else if (count > 0) {
+    fault(topic + " has no history");
+  }
+  if (is_exact ? got_count != count : got_count > count) {
+    fault(topic + " has " + std::to_string(got_count) + " samples of " + std::to_string(count));
+  }
+}
+
+void Simulation::check_alarms() {
+  std::map<std::string, bool> is_hot;
+  std::size_t begun = 0;
+  std::size_t ended = 0;
+  for (const Sent& sent : sent_) {
+    bool& hot = is_hot[sent.topic];
+    const bool now_hot = sent.value > kHot;
+    begun += now_hot && !hot ? 1U : 0U;
+    ended += !now_hot && hot ? 1U : 0U;
+    hot = now_hot;
+  }
+  std::set<std::string> alarms;
+  std::set<std::string> ends;
+  for (const ErlangSide::Told& told : erlang_.told()) {
+    if (told.is_alarm) {
+      alarms.insert(told.id);
+    } else {
+      ends.insert(told.id.substr(0, told.id.rfind("-ok")));
+    }
+  }
+  for (const std::string& id : ends) {
+    alarms.insert(id);  // told once, as past
+  }
+  if (alarms.size() != begun || ends.size() != ended) {
+    fault("told of " + std::to_string(alarms.size()) + " alarms of " + std::to_string(begun) +
+          " and " + std::to_string(ends.size()) + " ends of " + std::to_string(ended));
+  }
+}
+
+void Simulation::check_publications() {
+  // One window with one revision has one content, however often it is sent.
+  std::map<std::string, std::string> by_revision;
+  for (const ErlangSide::Published& published : erlang_.published()) {
+    const std::string& payload = published.payload;
+    const auto part = [&](const std::string& key) {
+      const std::size_t at = payload.find("\"" + key + "\":");
+      return at == std::string::npos ? std::string()
+                                     : payload.substr(at, payload.find_first_of(",}", at) - at);
+    };
+    if (payload.empty()) {
+      fault("an empty payload on " + published.topic);
+    }
+    if (published.topic.rfind("stats/", 0) != 0 || part("rev").empty() || had_power_cut_ ||
+        lost_order_) {
+      continue;
+    }
+    const std::string key = published.topic + part("end") + part("rev");
+    const std::string content = part("count") + part("sum") + part("avg");
+    const auto [at, is_new] = by_revision.emplace(key, content);
+    if (!is_new && at->second != content) {
+      fault(key + " was sent with " + at->second + " and " + content);
+    }
+  }
+}
+
+void Simulation::check_counters() {
+  const std::optional<Term> status = ask(Term::atom("status"));
+  if (!status) {
+    return;
+  }
+  std::int64_t sum = *status->get("accepted")->as_integer();
+  const std::vector<Term>& dropped = *status->get("dropped")->as_map();
+  for (std::size_t i = 1; i < dropped.size(); i += 2) {
+    sum += *dropped[i].as_integer();
+  }
+  if (*status->get("received")->as_integer() != sum) {
+    fault("received is not accepted and dropped");
+  }
+  if (!lost_order_ && status->get("dropped")->get("too_late") != nullptr) {
+    fault("a message was too late");
+  }
+}
+
+}  // namespace rollup::testing
