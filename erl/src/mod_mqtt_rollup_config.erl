@@ -1,17 +1,26 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
 %% @doc From the validated options of a virtual host to the configuration of the program
-%% (docs/PROTOCOL.md: Rules and Broker), with every default filled in. Only data_dir/2 and program/1
-%% ask the running system for anything.
+%% (docs/PROTOCOL.md: Rules and Broker) and of the feed, with every default filled in. Only data_dir/2,
+%% feed/2 and program/1 ask the running system for anything.
 -module(mod_mqtt_rollup_config).
 
--export([defaults/1, rules/1, brokers/2, data_dir/2, program/1, problems/1, format_problems/1]).
+-export([defaults/1, rules/1, brokers/2, feed/2, uses_feed/1, data_dir/2, program/1]).
+-export([problems/1, format_problems/1]).
 
--export_type([options/0, rules/0, broker/0, problem/0]).
+-export_type([options/0, rules/0, broker/0, feed/0, problem/0]).
 
 -type options() :: #{atom() => term()}.
 -type rules() :: #{atom() => term()}.
 -type broker() :: #{atom() => term()}.
+%% What mod_mqtt_rollup_feed works with.
+-type feed() :: #{
+    filters := [binary()],
+    dir := file:filename_all(),
+    memory := pos_integer(),
+    disk := pos_integer(),
+    payload := pos_integer()
+}.
 %% Place is the path of an option below the module, as in docs/PROTOCOL.md.
 -type problem() :: {Place :: binary(), Message :: unicode:chardata()}.
 
@@ -20,7 +29,7 @@
 -define(HOUR, (60 * ?MINUTE)).
 -define(DAY, (24 * ?HOUR)).
 
-%% The broker of streams that name none.
+%% The broker of streams that name none: the virtual host's own mod_mqtt.
 -define(OWN_BROKER, <<"ejabberd">>).
 
 %% @doc The defaults of the module's options, as gen_mod wants them.
@@ -56,7 +65,37 @@ rules(Options) ->
 %% @doc How the brokers are reached. Holds passwords: never log it.
 -spec brokers(binary(), options()) -> [broker()].
 brokers(VHost, Options) ->
-    [broker(VHost, Name, Broker) || {Name, Broker} <- maps:get(brokers, Options)].
+    [broker(VHost, Name, Broker) || {Name, Broker} <- given_brokers(Options)].
+
+%% @doc What the feed has to do, unless `ejabberd' is reached as a client.
+-spec feed(binary(), options()) -> none | feed().
+feed(VHost, #{limits := Given, streams := Streams} = Options) ->
+    case has_feed(Options) of
+        true ->
+            #{memory := Memory, disk := Disk} = queue_limits(Given),
+            #{payload := Payload} = limits(Given),
+            #{
+                filters => lists:usort([
+                    mqtt_filter(Topic)
+                 || {_, #{topic := Topic} = Stream} <- Streams,
+                    maps:get(broker, Stream, ?OWN_BROKER) =:= ?OWN_BROKER
+                ]),
+                dir => filename:join(data_dir(VHost, Options), "feed"),
+                memory => Memory,
+                disk => Disk,
+                payload => Payload
+            };
+        false ->
+            none
+    end.
+
+%% @doc Does any stream or output need this virtual host's mod_mqtt?
+-spec uses_feed(options()) -> boolean().
+uses_feed(#{streams := Streams} = Options) ->
+    has_feed(Options) andalso
+        lists:any(
+            fun({Name, Stream}) -> lists:keymember(?OWN_BROKER, 2, broker_uses(Name, Stream)) end, Streams
+        ).
 
 %% @doc Where the history of the virtual host lives.
 -spec data_dir(binary(), options()) -> file:filename_all().
@@ -75,11 +114,13 @@ program(#{program := Path}) ->
 
 %% @doc Mistakes that concern several options and that need no program to be seen.
 -spec problems(options()) -> [problem()].
-problems(#{brokers := Brokers, streams := Streams} = Options) ->
+problems(#{streams := Streams} = Options) ->
+    Brokers = given_brokers(Options),
     Names = [Name || {Name, _} <- Brokers],
     Uses = lists:append([broker_uses(Name, Stream) || {Name, Stream} <- Streams]),
     [{Place, broker_missing(Broker, Names)} || {Place, Broker} <- Uses, not lists:member(Broker, Names)] ++
-        client_id_problems(brokers(<<>>, Options)).
+        lists:append([host_problems(Name, Broker) || {Name, Broker} <- Brokers]) ++
+        client_id_problems([broker(<<>>, Name, Broker) || {Name, #{host := _} = Broker} <- Brokers]).
 
 %% @doc One line for each problem, with the path that people know from ejabberd's messages.
 -spec format_problems([problem()]) -> unicode:chardata().
@@ -92,10 +133,10 @@ format_problems(Problems) ->
 
 -spec limits(map()) -> map().
 limits(Given) ->
-    maps:merge(
-        maps:from_list([{Name, Default} || {Name, Default, _} <- mod_mqtt_rollup_options:limits()]),
-        Given
-    ).
+    maps:from_list([
+        {Name, maps:get(Name, Given, Default)}
+     || {Name, Default, _} <- mod_mqtt_rollup_options:limits()
+    ]).
 
 -spec stream(map()) -> map().
 stream(Given) ->
@@ -184,11 +225,50 @@ alert_topic(Topic) -> Topic.
 %%% Brokers
 %%%===================================================================
 
+%% The own broker needs not to be written down.
+-spec given_brokers(options()) -> [{binary(), map()}].
+given_brokers(#{brokers := Brokers}) ->
+    case lists:keymember(?OWN_BROKER, 1, Brokers) of
+        true -> Brokers;
+        false -> [{?OWN_BROKER, #{}} | Brokers]
+    end.
+
+-spec has_feed(options()) -> boolean().
+has_feed(Options) ->
+    {_, Own} = lists:keyfind(?OWN_BROKER, 1, given_brokers(Options)),
+    not maps:is_key(host, Own).
+
+-spec queue_limits(map()) -> #{memory := pos_integer(), disk := pos_integer()}.
+queue_limits(Given) ->
+    [Memory, Disk] = [
+        maps:get(Name, Given, Default)
+     || {Name, Default, _} <- mod_mqtt_rollup_options:queue_limits()
+    ],
+    #{memory => Memory, disk => Disk}.
+
+%% A stream's topic as MQTT knows it. Whether it is a right one the program has said.
+-spec mqtt_filter(binary()) -> binary().
+mqtt_filter(Topic) ->
+    Levels = [mqtt_level(Level) || Level <- binary:split(Topic, <<"/">>, [global])],
+    iolist_to_binary(lists:join($/, Levels)).
+
+-spec mqtt_level(binary()) -> binary().
+mqtt_level(<<"{", Rest/binary>> = Level) when Rest =/= <<>> ->
+    case binary:last(Rest) of
+        $} -> <<"+">>;
+        _ -> Level
+    end;
+mqtt_level(Level) ->
+    Level.
+
 -spec broker(binary(), binary(), map()) -> broker().
+broker(_, ?OWN_BROKER = Name, Given) when not is_map_key(host, Given) ->
+    #{name => Name, link => feed};
 broker(VHost, Name, Given) ->
     Tls = broker_tls(maps:get(tls, Given, false)),
     #{
         name => Name,
+        link => client,
         host => maps:get(host, Given),
         port => maps:get(port, Given, default_port(Tls)),
         username => maps:get(username, Given, <<>>),
@@ -225,17 +305,6 @@ broker_uses(Name, Stream) ->
         ].
 
 -spec broker_missing(binary(), [binary()]) -> iolist().
-broker_missing(?OWN_BROKER, _) ->
-    [
-        "The broker 'ejabberd' needs a host and an account, add:\n"
-        "    brokers:\n"
-        "      ejabberd:\n"
-        "        host: localhost\n"
-        "        username: \"an account, such as rollup@example.org\"\n"
-        "        password: \"its password\""
-    ];
-broker_missing(Broker, []) ->
-    ["Unknown broker: ", Broker, ". There are no brokers"];
 broker_missing(Broker, Names) ->
     [
         "Unknown broker: ",
@@ -245,6 +314,26 @@ broker_missing(Broker, Names) ->
         "? The brokers are: ",
         lists:join(", ", lists:sort(Names))
     ].
+
+-spec host_problems(binary(), map()) -> [problem()].
+host_problems(_, #{host := _}) ->
+    [];
+host_problems(?OWN_BROKER, Given) ->
+    case lists:sort(maps:keys(Given)) of
+        [] ->
+            [];
+        [Option | _] = Names ->
+            [
+                {<<"brokers->ejabberd->", (atom_to_binary(Option, utf8))/binary>>, [
+                    "The broker 'ejabberd' without a host is this virtual host's own mod_mqtt, which is "
+                    "reached inside ejabberd and needs no account. Remove ",
+                    lists:join(", ", [atom_to_binary(Name, utf8) || Name <- Names]),
+                    ", or add a host to reach it as an MQTT client"
+                ]}
+            ]
+    end;
+host_problems(Name, _) ->
+    [{<<"brokers->", Name/binary>>, "Missing required option: host"}].
 
 %% Two links with one client id would throw each other out for ever.
 -spec client_id_problems([broker()]) -> [problem()].

@@ -9,7 +9,7 @@
 %% binaries, and whatever looks like a number as a number.
 -module(mod_mqtt_rollup_options).
 
--export([validator/1, limits/0]).
+-export([validator/1, limits/0, queue_limits/0]).
 
 -define(ZONES, <<"/usr/share/zoneinfo">>).
 
@@ -39,7 +39,7 @@ validator(durability) ->
     econf:enum([normal, full]);
 validator(limits) ->
     econf:options(
-        maps:from_list([{Name, econf:int(1, Max)} || {Name, _, Max} <- limits()]),
+        maps:from_list([{Name, econf:int(1, Max)} || {Name, _, Max} <- limits() ++ queue_limits()]),
         [{return, map}, unique]
     );
 validator(brokers) ->
@@ -49,7 +49,7 @@ validator(streams) ->
 validator(alerts) ->
     econf:map(name(), alert(), [unique]).
 
-%% @doc Name, default and maximum of each limit.
+%% @doc Name, default and maximum of each limit of the program.
 -spec limits() -> [{atom(), pos_integer(), pos_integer()}].
 limits() ->
     [
@@ -60,6 +60,14 @@ limits() ->
         {json_depth, 64, 1000},
         {rows, 5000, 50000},
         {alerts_per_rule, 10000, 1000000}
+    ].
+
+%% @doc The same of what may wait for the program, in bytes.
+-spec queue_limits() -> [{atom(), pos_integer(), pos_integer()}].
+queue_limits() ->
+    [
+        {queue_memory, 64 * 1024 * 1024, 64 * 1024 * 1024 * 1024},
+        {queue_disk, 1024 * 1024 * 1024, 1024 * 1024 * 1024 * 1024}
     ].
 
 %%%===================================================================
@@ -80,7 +88,7 @@ broker() ->
             tls => econf:either(econf:bool(), tls()),
             session_expiry => duration(0, forever)
         },
-        [{required, [host]}, {return, map}, unique]
+        [{return, map}, unique]
     ).
 
 -spec tls() -> econf:validator().

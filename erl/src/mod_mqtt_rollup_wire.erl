@@ -6,10 +6,19 @@
 
 -export([protocol/0, encode/1, decode/1, atoms/0]).
 
--export_type([frame/0, failure/0, id/0]).
+-export_type([frame/0, failure/0, id/0, publication/0]).
 
 -type id() :: non_neg_integer().
 -type failure() :: {Code :: atom(), Place :: binary(), Message :: binary()}.
+-type publication() ::
+    {
+        Topic :: binary(),
+        Payload :: binary(),
+        Qos :: 0..2,
+        Retain :: boolean(),
+        ExpirySeconds :: pos_integer() | none,
+        ContentType :: binary()
+    }.
 %% What comes from the program.
 -type frame() ::
     {hello, map()}
@@ -17,9 +26,12 @@
     | {checked, id(), ok | {error, [failure()]}}
     | {reply, id(), {ok, map()} | {error, failure()}}
     | {notify, integer(), map()}
+    | {committed, Epoch :: non_neg_integer(), Number :: non_neg_integer()}
+    | {publish, [publication()]}
     | {log, debug | info | warning | error, binary()}.
 
 -define(FRAME_BYTES_MAX, 16 * 1024 * 1024).
+-define(PUBLICATIONS_MAX, 256).
 
 %% @doc The version of the protocol that is spoken here.
 -spec protocol() -> pos_integer().
@@ -64,6 +76,10 @@ is_frame({reply, Id, {error, Failure}}) ->
     is_integer(Id) andalso is_failure(Failure);
 is_frame({notify, Id, Notification}) ->
     is_integer(Id) andalso is_map(Notification);
+is_frame({committed, Epoch, Number}) ->
+    is_integer(Epoch) andalso Epoch >= 0 andalso is_integer(Number) andalso Number >= 0;
+is_frame({publish, [_ | _] = Publications}) ->
+    is_list_of(Publications, fun is_publication/1, ?PUBLICATIONS_MAX);
 is_frame({log, Level, Text}) ->
     lists:member(Level, [debug, info, warning, error]) andalso is_binary(Text);
 is_frame(_) ->
@@ -73,6 +89,21 @@ is_frame(_) ->
 is_verdict(ok) -> true;
 is_verdict({error, [_ | _] = Failures}) -> lists:all(fun is_failure/1, Failures);
 is_verdict(_) -> false.
+
+-spec is_publication(term()) -> boolean().
+is_publication({Topic, Payload, Qos, Retain, Expiry, ContentType}) ->
+    is_binary(Topic) andalso is_binary(Payload) andalso lists:member(Qos, [0, 1, 2]) andalso
+        is_boolean(Retain) andalso (Expiry =:= none orelse (is_integer(Expiry) andalso Expiry > 0)) andalso
+        is_binary(ContentType);
+is_publication(_) ->
+    false.
+
+%% A proper list of at most so many elements of a kind.
+-spec is_list_of(term(), fun((term()) -> boolean()), non_neg_integer()) -> boolean().
+is_list_of([], _, _) -> true;
+is_list_of([_ | _], _, 0) -> false;
+is_list_of([Head | Tail], Is, Max) -> Is(Head) andalso is_list_of(Tail, Is, Max - 1);
+is_list_of(_, _, _) -> false.
 
 -spec is_failure(term()) -> boolean().
 is_failure({Code, Place, Message}) ->
@@ -84,7 +115,8 @@ is_failure(_) ->
 -spec atoms() -> [atom()].
 atoms() ->
     [ok, error, null, true, false, forever, none, auto] ++
-        [hello, configured, checked, reply, notify, log, debug, info, warning] ++
+        [hello, configured, checked, reply, notify, committed, publish] ++
+        [log, debug, info, warning] ++
         [protocol, build, pid, frame_bytes_max] ++
         [bad_config, bad_request, not_found, too_large, timeout, storage, unsupported, unavailable] ++
         [uptime_ms, started_ms, series, alerts, alarms, received, accepted, dropped, streams] ++

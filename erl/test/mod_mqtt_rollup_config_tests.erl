@@ -173,6 +173,7 @@ a_broker_gets_every_default_test() ->
         [
             #{
                 name => <<"ejabberd">>,
+                link => client,
                 host => <<"localhost">>,
                 port => 1883,
                 username => <<>>,
@@ -187,16 +188,22 @@ a_broker_gets_every_default_test() ->
         brokers([{ejabberd, [{host, localhost}]}])
     ).
 
+the_own_broker_is_always_there_test() ->
+    Own = #{name => <<"ejabberd">>, link => feed},
+    ?assertEqual([Own], brokers([])),
+    ?assertEqual([Own], brokers([{ejabberd, []}])),
+    ?assertMatch([Own, #{name := <<"garden">>, link := client}], brokers([{garden, [{host, g}]}])).
+
 tls_moves_the_default_port_test() ->
-    [#{port := 8883, tls := Tls}] = brokers([{garden, [{host, <<"b.example">>}, {tls, true}]}]),
+    [_, #{port := 8883, tls := Tls}] = brokers([{garden, [{host, <<"b.example">>}, {tls, true}]}]),
     ?assertEqual(#{ca_file => <<>>, cert_file => <<>>, key_file => <<>>, verify => true}, Tls),
-    ?assertMatch([#{port := 8883}], brokers([{garden, [{host, b}, {tls, [{verify, false}]}]}])),
-    ?assertMatch([#{port := 99}], brokers([{garden, [{host, b}, {port, 99}, {tls, true}]}])),
-    ?assertMatch([#{port := 1883, tls := none}], brokers([{garden, [{host, b}, {tls, false}]}])).
+    ?assertMatch([_, #{port := 8883}], brokers([{garden, [{host, b}, {tls, [{verify, false}]}]}])),
+    ?assertMatch([_, #{port := 99}], brokers([{garden, [{host, b}, {port, 99}, {tls, true}]}])),
+    ?assertMatch([_, #{port := 1883, tls := none}], brokers([{garden, [{host, b}, {tls, false}]}])).
 
 a_protocol_can_be_written_in_every_way_of_yaml_test_() ->
     [
-        ?_assertMatch([#{protocol := Expected}], brokers([{b, [{host, h}, {protocol, Written}]}]))
+        ?_assertMatch([_, #{protocol := Expected}], brokers([{b, [{host, h}, {protocol, Written}]}]))
      || {Written, Expected} <- [
             {5, 5}, {5.0, 5}, {<<"5">>, 5}, {'5', 5}, {'3.1.1', 4}, {<<"3.1.1">>, 4}
         ]
@@ -289,7 +296,6 @@ wrong_options_are_refused_with_their_path_test_() ->
             {alerts, [{w, [{stream, t}, {raise, r}, {levels, []}]}],
                 "Invalid value of option alerts->w: Unknown option: levels. Did you mean clear? Available options "
                 "are: clear, clear_for, for, match, message, notify, raise, stream, topic"},
-            {brokers, [{b, [{port, 1}]}], "Invalid value of option brokers->b: Missing required option: host"},
             {brokers, [{b, [{host, h}, {port, 70000}]}],
                 "Invalid value of option brokers->b->port: Expected integer from 1 to 65535, got: 70000"},
             {brokers, [{b, [{host, h}, {protocol, 3.1}]}],
@@ -314,19 +320,20 @@ wrong_options_are_refused_with_their_path_test_() ->
 
 %%% What concerns several options.
 
-a_stream_without_a_broker_is_told_what_to_add_test() ->
-    Options = options(#{streams => [{t, [{topic, a}]}]}),
-    [{<<"streams->t->broker">>, _}] = Problems = mod_mqtt_rollup_config:problems(Options),
+a_broker_needs_a_host_test() ->
+    ?assertEqual(
+        <<"modules->mod_mqtt_rollup->brokers->b: Missing required option: host">>,
+        problems(#{brokers => [{b, [{port, 1}]}]})
+    ).
+
+options_of_a_client_are_refused_for_the_own_broker_test() ->
     ?assertEqual(
         <<
-            "modules->mod_mqtt_rollup->streams->t->broker: The broker 'ejabberd' needs a host and an account, add:\n"
-            "    brokers:\n"
-            "      ejabberd:\n"
-            "        host: localhost\n"
-            "        username: \"an account, such as rollup@example.org\"\n"
-            "        password: \"its password\""
+            "modules->mod_mqtt_rollup->brokers->ejabberd->password: The broker 'ejabberd' without a host is this "
+            "virtual host's own mod_mqtt, which is reached inside ejabberd and needs no account. Remove password, "
+            "username, or add a host to reach it as an MQTT client"
         >>,
-        unicode:characters_to_binary(mod_mqtt_rollup_config:format_problems(Problems))
+        problems(#{brokers => [{ejabberd, [{username, u}, {password, p}]}]})
     ).
 
 an_unknown_broker_is_found_in_streams_and_outputs_test() ->
@@ -349,8 +356,56 @@ two_links_with_one_client_id_are_refused_test() ->
     ?assertMatch([{<<"brokers->b->client_id">>, _}], mod_mqtt_rollup_config:problems(Options)).
 
 a_right_configuration_has_no_problems_test() ->
-    Options = options(#{brokers => [{ejabberd, [{host, h}]}], streams => [{t, [{topic, a}]}]}),
-    ?assertEqual([], mod_mqtt_rollup_config:problems(Options)).
+    Streams = [{t, [{topic, a}]}],
+    ?assertEqual(<<>>, problems(#{brokers => [{ejabberd, [{host, h}]}], streams => Streams})),
+    ?assertEqual(<<>>, problems(#{streams => Streams})).
+
+%%% The in-node link.
+
+the_feed_collects_what_the_streams_of_the_own_broker_want_test() ->
+    Feed = feed(#{
+        streams => [
+            {a, [{topic, <<"home/{room}/t">>}]},
+            {b, [{topic, <<"home/+/t">>}]},
+            {c, [{topic, <<"{house}/#">>}, {broker, ejabberd}]},
+            {d, [{topic, <<"a/{/}/{x">>}]},
+            {e, [{topic, <<"other">>}, {broker, garden}]}
+        ],
+        data_dir => <<"/data">>,
+        limits => [{payload, 10}, {queue_memory, 20}]
+    }),
+    ?assertEqual(
+        #{
+            filters => [<<"+/#">>, <<"a/{/}/{x">>, <<"home/+/t">>],
+            dir => <<"/data/feed">>,
+            memory => 20,
+            disk => 1024 * 1024 * 1024,
+            payload => 10
+        },
+        Feed
+    ).
+
+with_a_host_there_is_no_feed_test() ->
+    ?assertEqual(none, feed(#{brokers => [{ejabberd, [{host, h}]}], data_dir => <<"/data">>})).
+
+the_limits_of_the_feed_are_not_for_the_program_test() ->
+    #{limits := Limits} = rules(#{limits => [{queue_disk, 1}]}),
+    ?assertNot(maps:is_key(queue_disk, Limits)).
+
+mod_mqtt_is_needed_if_a_stream_or_an_output_uses_the_feed_test_() ->
+    Garden = {garden, [{host, g}]},
+    Elsewhere = [{t, [{topic, a}, {broker, garden}]}],
+    Output = [{t, [{topic, a}, {broker, garden}, {publish, [[{topic, b}, {broker, ejabberd}]]}]}],
+    [
+        ?_assertEqual(Expected, mod_mqtt_rollup_config:uses_feed(options(Written)))
+     || {Expected, Written} <- [
+            {false, #{}},
+            {true, #{streams => [{t, [{topic, a}]}]}},
+            {false, #{brokers => [Garden], streams => Elsewhere}},
+            {true, #{brokers => [Garden], streams => Output}},
+            {false, #{brokers => [Garden, {ejabberd, [{host, h}]}], streams => Output}}
+        ]
+    ].
 
 every_option_has_a_default_and_a_validator_and_is_documented_test() ->
     Documented = [element(1, Doc) || Doc <- maps:get(opts, mod_mqtt_rollup:mod_doc())],
@@ -393,6 +448,13 @@ options(Written) ->
             Written
         )
     ).
+
+feed(Written) ->
+    mod_mqtt_rollup_config:feed(<<"example.org">>, options(Written)).
+
+problems(Written) ->
+    Problems = mod_mqtt_rollup_config:problems(options(Written)),
+    unicode:characters_to_binary(mod_mqtt_rollup_config:format_problems(Problems)).
 
 rules(Written) ->
     mod_mqtt_rollup_config:rules(options(Written)).

@@ -14,6 +14,9 @@ every_frame_of_the_program_is_read_test_() ->
             {reply, 3, {ok, #{rows => [], next => <<>>}}},
             {reply, 3, {error, {not_found, <<"series">>, <<"no">>}}},
             {notify, 4, #{id => <<"i">>}},
+            {committed, 0, 0},
+            {committed, 1 bsl 62, 12},
+            {publish, [{<<"a">>, <<"1">>, 1, true, 60, <<"text/plain">>}, {<<"b">>, <<>>, 0, false, none, <<>>}]},
             {log, warning, <<"text">>}
         ]
     ].
@@ -35,6 +38,14 @@ what_is_no_frame_is_refused_test_() ->
             term_to_binary({reply, 1, maybe_so}),
             term_to_binary({log, fatal, <<>>}),
             term_to_binary({notify, 1, []}),
+            term_to_binary({committed, -1, 0}),
+            term_to_binary({committed, 1, none}),
+            term_to_binary({publish, []}),
+            term_to_binary({publish, [{<<"a">>, <<"1">>, 3, true, none, <<>>}]}),
+            term_to_binary({publish, [{<<"a">>, <<"1">>, 1, true, 0, <<>>}]}),
+            term_to_binary({publish, [{<<"a">>, <<"1">>, 1, 1, none, <<>>}]}),
+            term_to_binary({publish, [{<<"a">>, <<"1">>, 1, true, none, <<>>} | x]}),
+            term_to_binary({publish, lists:duplicate(257, {<<"a">>, <<"1">>, 1, true, none, <<>>})}),
             term_to_binary({reply, 1, {ok, #{}}, extra})
         ]
     ].
