@@ -7,11 +7,15 @@
 #include <utility>
 
 #include "app/status.h"
+#include "base/text.h"
 #include "port/exit_codes.h"
 
 namespace rollup::app {
 
 namespace {
+
+// A clock that a time server corrected by less is nothing to speak of.
+constexpr Duration kClockBackMax = std::chrono::minutes(1);
 
 // A time on the wall clock that lies back, as the present of a turn: not before what the engine has
 // already worked with.
@@ -133,6 +137,12 @@ port::ConfigOutcome Session::start(const port::Configure& message,
   data_dir_ = message.data_dir;
   clock_.start(core_->engine().last().uptime);
   const Now now = clock_.now();
+  if (now.wall + kClockBackMax < core_->engine().last().wall) {
+    spdlog::error(
+        "the clock of this machine is at {}, but the history goes to {}: is it set? What comes in "
+        "before that time is dropped as too_late",
+        format_rfc3339(now.wall), format_rfc3339(core_->engine().last().wall));
+  }
   next_turn_ = now.uptime;
   status_at_ = now.uptime;
   committed_ = *committed;

@@ -21,12 +21,15 @@
 start(VHost, _Options) ->
     Commands = mod_mqtt_rollup_commands:commands(),
     mod_mqtt_rollup_compat:register_commands(VHost, ?MODULE, Commands),
+    mod_mqtt_rollup_feed_sup:start(VHost),
     mod_mqtt_rollup_sup:start(VHost).
 
 -spec stop(binary()) -> ok | {error, term()}.
 stop(VHost) ->
     Commands = mod_mqtt_rollup_commands:commands(),
     mod_mqtt_rollup_compat:unregister_commands(VHost, ?MODULE, Commands),
+    %% The feed stays for a while: the module may be about to start again.
+    _ = mod_mqtt_rollup_feed:linger(VHost),
     mod_mqtt_rollup_sup:stop(VHost).
 
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
@@ -40,7 +43,10 @@ reload(VHost, NewOptions, _OldOptions) ->
 depends(VHost, Options) ->
     case problems(VHost, Options) of
         [] ->
-            [{mod_mqtt, soft}];
+            case mod_mqtt_rollup_config:uses_feed(Options) of
+                true -> [{mod_mqtt, hard}];
+                false -> [{mod_mqtt, soft}]
+            end;
         Problems ->
             Text = ["\n", mod_mqtt_rollup_config:format_problems(Problems)],
             throw({gen_mod, {invalid_syntax, unicode:characters_to_list(Text)}})
@@ -79,9 +85,10 @@ mod_opt_type(Option) ->
 mod_options(VHost) ->
     mod_mqtt_rollup_config:defaults(VHost).
 
-%% @doc ejabberd purges this module only.
+%% @doc ejabberd stops and purges this module only, in this order: there will be no other start.
 -spec pre_uninstall() -> ok.
 pre_uninstall() ->
+    lists:foreach(fun mod_mqtt_rollup_feed_sup:stop/1, ejabberd_option:hosts()),
     lists:foreach(
         fun code:purge/1,
         [
@@ -91,11 +98,15 @@ pre_uninstall() ->
             mod_mqtt_rollup_compat,
             mod_mqtt_rollup_config,
             mod_mqtt_rollup_duration,
+            mod_mqtt_rollup_feed,
+            mod_mqtt_rollup_feed_queue,
+            mod_mqtt_rollup_feed_sup,
             mod_mqtt_rollup_notify,
             mod_mqtt_rollup_options,
             mod_mqtt_rollup_port,
             mod_mqtt_rollup_port_core,
             mod_mqtt_rollup_program,
+            mod_mqtt_rollup_publisher,
             mod_mqtt_rollup_query,
             mod_mqtt_rollup_service,
             mod_mqtt_rollup_sup,
@@ -109,7 +120,7 @@ mod_doc() ->
     #{
         desc => [
             ?T(
-                "This module subscribes to MQTT topics, keeps the history of their values, publishes "
+                "This module listens to MQTT topics, keeps the history of their values, publishes "
                 "summaries of them on other topics and sends alerts as chat messages. It runs a program "
                 "beside ejabberd, one for each virtual host."
             ),
@@ -122,12 +133,8 @@ mod_doc() ->
         opts => options_doc(),
         example => [
             "modules:",
+            "  mod_mqtt: {}",
             "  mod_mqtt_rollup:",
-            "    brokers:",
-            "      ejabberd:",
-            "        host: localhost",
-            "        username: \"rollup@example.org\"",
-            "        password: \"secret\"",
             "    streams:",
             "      temperature:",
             "        topic: \"home/{room}/temperature\"",
@@ -169,12 +176,15 @@ options_doc() ->
         {limits, #{value => "{Limit: Number}", desc => ?T(
             "Bounds for what devices and people can make the program do: 'series', 'series_per_stream', "
             "'payload' (bytes in), 'text' (bytes out), 'json_depth', 'rows' (of an answer), "
-            "'alerts_per_rule'.")}},
+            "'alerts_per_rule'. 'queue_memory' and 'queue_disk' are the bytes of messages that wait while the "
+            "program is away; the defaults are 64 MiB and 1 GiB.")}},
         {brokers, #{value => "{Name: Options}", desc => ?T(
-                "The MQTT brokers. Streams use the one named 'ejabberd' if they name none.")},
+                "The MQTT brokers. The one named 'ejabberd' is always there and used by streams that name none: "
+                "it is 'mod_mqtt' of the virtual host, reached inside ejabberd without an account. Only if it is "
+                "given a 'host' is it reached as an MQTT client, as all others are.")},
             [
                 {host, #{value => ?T("Host"), desc => ?T(
-                    "Name or address, or the path of a unix socket. Required.")}},
+                    "Name or address, or the path of a unix socket. Required, except for 'ejabberd'.")}},
                 {port, #{value => "1..65535", desc => ?T("The default is 1883, with 'tls' 8883.")}},
                 {username, #{value => ?T("Name"), desc => ?T("At ejabberd, a JID of an account.")}},
                 {password, #{value => ?T("Password"), desc => ?T("Its password.")}},

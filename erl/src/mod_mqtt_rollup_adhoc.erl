@@ -388,8 +388,36 @@ table(status, Answer, L) ->
                     fact(L, history, status_history, [
                         mod_mqtt_rollup_text:number(maps:get(bytes, History))
                     ])
-                ] ++ Error
+                ] ++ Error ++ feed_facts(Answer, L)
     }.
+
+%% What waits in ejabberd for the program.
+-spec feed_facts(map(), mod_mqtt_rollup_text:language()) -> [xdata_field()].
+feed_facts(#{feed := Feed}, L) ->
+    #{
+        waiting := Waiting,
+        memory_bytes := Memory,
+        disk_bytes := Disk,
+        age_ms := Age,
+        lost := Lost,
+        seen := Seen,
+        wanted := Wanted
+    } = Feed,
+    Oldest = [mod_mqtt_rollup_text:t(L, feed_oldest, [mod_mqtt_rollup_text:seconds(Age)]) || Age =/= null],
+    [
+        fact(
+            L,
+            feed,
+            status_feed,
+            [mod_mqtt_rollup_text:t(L, feed_waiting, [Waiting, Memory, Disk])] ++ Oldest ++
+                [
+                    mod_mqtt_rollup_text:t(L, feed_lost, [Lost]),
+                    mod_mqtt_rollup_text:t(L, feed_seen, [Seen, Wanted])
+                ]
+        )
+    ];
+feed_facts(_, _) ->
+    [].
 
 -spec notes(ask(), map(), mod_mqtt_rollup_text:language()) -> [adhoc_note()].
 notes(status, _, _) ->

@@ -26,7 +26,10 @@ commands() ->
             desc = "Show the counters of mod_mqtt_rollup",
             longdesc =
                 "Every line is a name and a value. For each stream and broker the names begin with "
-                "'stream.NAME.' and 'broker.NAME.'.",
+                "'stream.NAME.' and 'broker.NAME.', and with 'feed.' for what waits for the program: "
+                "messages that it has not committed, their bytes in memory and on disk, and the age of the "
+                "oldest; how many were dropped because that was full; and how many publications were seen, "
+                "wanted, too old, or had to wait for room.",
             module = ?MODULE,
             function = status,
             args = [{host, binary}],
@@ -101,7 +104,7 @@ status(Host) ->
             {error, Failure} ->
                 fail(Failure)
         end,
-    Link ++ Facts.
+    Link ++ feed_facts(VHost) ++ Facts.
 
 -spec series(binary(), binary()) -> [tuple()].
 series(Host, Filter) ->
@@ -169,6 +172,14 @@ link_facts(VHost) ->
             ] ++ [{<<"program.problem">>, Problem} || Problem =/= none];
         {error, unavailable} ->
             [{<<"program">>, <<"down">>}]
+    end.
+
+%% The in-node link: what waits for the program, and what publishers have met.
+-spec feed_facts(binary()) -> [fact()].
+feed_facts(VHost) ->
+    case mod_mqtt_rollup_feed:info(VHost) of
+        {ok, Info} -> facts(<<"feed.">>, Info);
+        {error, unavailable} -> []
     end.
 
 -spec status_facts(map()) -> [fact()].

@@ -7,7 +7,7 @@
 -behaviour(gen_server).
 
 %% API
--export([start_link/1, request/3, reload/2, info/1]).
+-export([start_link/1, request/3, reload/2, info/1, published/4, feed_started/1]).
 %% gen_server callbacks
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export([format_status/1]).
@@ -62,6 +62,16 @@ request(VHost, Question, Timeout) ->
 reload(VHost, Options) ->
     gen_server:cast(name(VHost), {reload, Options}).
 
+%% @doc Tells the program how its publications fared; only the run that sent them wants to know.
+-spec published(binary(), port(), pos_integer(), non_neg_integer()) -> ok.
+published(VHost, Port, Count, Refused) ->
+    gen_server:cast(name(VHost), {published, Port, Count, Refused}).
+
+%% @doc The feed has started and knows nothing of the program.
+-spec feed_started(binary()) -> ok.
+feed_started(VHost) ->
+    gen_server:cast(name(VHost), feed_started).
+
 %% @doc The state of the link, for people.
 -spec info(binary()) -> {ok, map()} | {error, unavailable}.
 info(VHost) ->
@@ -105,6 +115,12 @@ handle_cast({reload, Options}, #state{vhost = VHost, options = Old} = State) ->
             false -> {restart, Config}
         end,
     {noreply, step(Event, State#state{options = Options})};
+handle_cast(feed_started, State) ->
+    {noreply, step(feed_started, State)};
+handle_cast({published, Port, Count, Refused}, #state{port = Port} = State) ->
+    {noreply, step({published, Count, Refused}, State)};
+handle_cast({published, _, _, _}, State) ->
+    {noreply, State};
 handle_cast(Message, State) ->
     ?WARNING_MSG("Unexpected cast: ~p", [Message]),
     {noreply, State}.
@@ -188,6 +204,27 @@ perform({cancel_timer, Name}, State) ->
     cancel_timer(Name, State);
 perform({notify, OutboxId, Notification}, State) ->
     step({notified, OutboxId}, notify(Notification, State));
+perform({feed, {configure, Feed}}, #state{vhost = VHost} = State) ->
+    mod_mqtt_rollup_feed:configure(VHost, Feed),
+    State;
+perform({feed, {up, Feed}}, #state{vhost = VHost, port = Port} = State) when Port =/= none ->
+    mod_mqtt_rollup_feed:up(VHost, Port, Feed),
+    State;
+perform({feed, {committed, Epoch, Number}}, #state{vhost = VHost} = State) ->
+    mod_mqtt_rollup_feed:committed(VHost, Epoch, Number),
+    State;
+perform({feed, down}, #state{vhost = VHost} = State) ->
+    mod_mqtt_rollup_feed:down(VHost),
+    State;
+perform({feed, off}, #state{vhost = VHost} = State) ->
+    mod_mqtt_rollup_feed:off(VHost),
+    State;
+perform({publish, Publications}, #state{vhost = VHost, port = Port} = State) when Port =/= none ->
+    mod_mqtt_rollup_publisher:publish(VHost, Port, Publications),
+    State;
+perform({status, Status}, #state{vhost = VHost} = State) ->
+    mod_mqtt_rollup_publisher:status(VHost, Status),
+    State;
 perform({log, Level, Text}, #state{vhost = VHost} = State) ->
     log(Level, VHost, Text),
     State.
@@ -348,7 +385,8 @@ config(VHost, Options) ->
         data_dir => unicode:characters_to_binary(mod_mqtt_rollup_config:data_dir(VHost, Options)),
         durability => maps:get(durability, Options),
         rules => mod_mqtt_rollup_config:rules(Options),
-        brokers => mod_mqtt_rollup_config:brokers(VHost, Options)
+        brokers => mod_mqtt_rollup_config:brokers(VHost, Options),
+        feed => mod_mqtt_rollup_config:feed(VHost, Options)
     }.
 
 -spec fixed(binary(), mod_mqtt_rollup_config:options()) -> term().

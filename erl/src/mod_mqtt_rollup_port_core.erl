@@ -23,9 +23,18 @@
 -define(STABLE, 60000).
 -define(CREDIT, 64).
 -define(PENDING_MAX, 1000).
+%% Publications that the program may have sent without an answer.
+-define(PUBLISHING_MAX, 256).
 
 -type phase() :: down | hello | configuring | running.
--type config() :: #{data_dir := binary(), durability := normal | full, rules := map(), brokers := [map()]}.
+%% `feed' is for our side of the in-node link alone.
+-type config() :: #{
+    data_dir := binary(),
+    durability := normal | full,
+    rules := map(),
+    brokers := [map()],
+    feed := none | mod_mqtt_rollup_config:feed()
+}.
 -type result() :: {ok, map()} | {error, mod_mqtt_rollup_wire:failure()}.
 %% Monotonic milliseconds, and a random number from 0 to 1 that spreads the restarts.
 -type clock() :: #{now := integer(), jitter := float()}.
@@ -43,6 +52,8 @@
     | {restart, config()}
     | {unsent, mod_mqtt_rollup_wire:id()}
     | {notified, integer()}
+    | {published, Count :: pos_integer(), Refused :: non_neg_integer()}
+    | feed_started
     | stop.
 -type effect() ::
     open
@@ -55,7 +66,19 @@
     | {start_timer, timer(), non_neg_integer()}
     | {cancel_timer, timer()}
     | {notify, integer(), map()}
+    | {feed, feed_effect()}
+    | {publish, [mod_mqtt_rollup_wire:publication()]}
+    | {status, online | offline}
     | {log, debug | info | warning | error, unicode:chardata()}.
+
+%% The in-node link: this is to be collected; the program takes messages under this configuration; it
+%% has committed so far; it takes no more, until the next run or because there is no such link (off).
+-type feed_effect() ::
+    {configure, mod_mqtt_rollup_config:feed()}
+    | {up, mod_mqtt_rollup_config:feed()}
+    | {committed, Epoch :: non_neg_integer(), Number :: non_neg_integer()}
+    | down
+    | off.
 
 -record(core, {
     vhost :: binary(),
@@ -68,6 +91,10 @@
     waiting = none :: none | config(),
     next_id = 1 :: mod_mqtt_rollup_wire:id(),
     pending = #{} :: #{mod_mqtt_rollup_wire:id() => reply_to()},
+    %% What the program has said last about the feed in this run.
+    committed = none :: none | {non_neg_integer(), non_neg_integer()},
+    %% Publications of this run that are not answered.
+    publishing = 0 :: non_neg_integer(),
     failures = 0 :: non_neg_integer(),
     running_since = none :: none | integer(),
     %% The last reason for being down, so that it is logged once.
@@ -114,7 +141,7 @@ handle({timer, _}, _, S) ->
     {S, []};
 handle(opened, _, #core{phase = down, vhost = VHost} = S) ->
     Hello = {hello, #{protocol => mod_mqtt_rollup_wire:protocol(), vhost => VHost}},
-    {S#core{phase = hello, sent = none, running_since = none}, [
+    {S#core{phase = hello, sent = none, running_since = none, publishing = 0, committed = none}, [
         {send, control, Hello}, {start_timer, hello, ?HELLO_TIMEOUT}
     ]};
 handle({open_failed, Reason}, Clock, S) ->
@@ -135,16 +162,28 @@ handle({configure, Config}, _, #core{phase = running, sent = none} = S) ->
     send_configure(Config, S);
 handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running; Phase =:= configuring ->
     {S#core{waiting = Config}, []};
-handle({configure, Config}, _, S) ->
+handle({configure, Config}, _, #core{phase = hello} = S) ->
     {S#core{config = Config}, []};
-handle({restart, Config}, _, #core{phase = down} = S) ->
-    {S#core{config = Config}, []};
+handle({Event, Config}, _, #core{phase = down} = S) when Event =:= configure; Event =:= restart ->
+    {S#core{config = Config}, [{feed, collected(Config)}]};
 handle({restart, Config}, _, S) ->
     {Down, Effects} = hang_up(S),
     {Down#core{config = Config, problem = none}, Effects ++ [close, {start_timer, open, 0}]};
 handle({notified, OutboxId}, _, #core{phase = running} = S) ->
     {S, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
 handle({notified, _}, _, S) ->
+    {S, []};
+handle({published, Count, Refused}, _, #core{phase = running, config = #{feed := Feed}} = S) ->
+    %% A program that has left the in-node link waits for no answer.
+    Answer = [{send, control, {published, Count, Refused}} || Feed =/= none],
+    {S#core{publishing = S#core.publishing - Count}, Answer};
+handle({published, _, _}, _, S) ->
+    {S, []};
+handle(feed_started, _, #core{phase = running, config = #{feed := Feed}, committed = Committed} = S) when
+    Feed =/= none
+->
+    {S, [{feed, {up, Feed}} | [{feed, {committed, E, N}} || {E, N} <- [Committed]]]};
+handle(feed_started, _, S) ->
     {S, []};
 handle(stop, _, S) ->
     {Down, Effects} = hang_up(S),
@@ -200,16 +239,14 @@ frame({hello, #{protocol := Protocol} = Hello}, Clock, #core{phase = hello} = S)
 frame({configured, Id, ok}, #{now := Now}, #core{phase = configuring, sent = {Id, Config}} = S) ->
     next_configure(
         S#core{phase = running, sent = none, config = Config, problem = none, running_since = Now},
-        [
-            {cancel_timer, configure},
-            {grant, ?CREDIT},
-            {log, info, "the program is running"}
-        ]
+        [{cancel_timer, configure}] ++
+            feed(Config, none) ++
+            [{grant, ?CREDIT}, {log, info, "the program is running"}]
     );
-frame({configured, Id, ok}, _, #core{phase = running, sent = {Id, Config}} = S) ->
+frame({configured, Id, ok}, _, #core{phase = running, sent = {Id, Config}, config = Old} = S) ->
     next_configure(
         S#core{sent = none, config = Config},
-        [{cancel_timer, configure}, {log, info, "the new configuration is in use"}]
+        [{cancel_timer, configure}] ++ feed(Config, Old) ++ [{log, info, "the new configuration is in use"}]
     );
 frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id, _}} = S) ->
     next_configure(S#core{sent = none}, [
@@ -227,6 +264,15 @@ frame({reply, Id, Result}, _, #core{phase = running} = S) ->
     end;
 frame({notify, OutboxId, Notification}, _, #core{phase = running} = S) ->
     {S, [{notify, OutboxId, Notification}]};
+frame({committed, Epoch, Number}, _, #core{phase = running} = S) ->
+    {S#core{committed = {Epoch, Number}}, [{feed, {committed, Epoch, Number}}]};
+frame({publish, Publications}, Clock, #core{phase = running, publishing = Publishing} = S) ->
+    case Publishing + length(Publications) of
+        Count when Count =< ?PUBLISHING_MAX ->
+            {S#core{publishing = Count}, [{publish, Publications}]};
+        _ ->
+            fail(error, "the program breaks the protocol: too many publications at once", Clock, S)
+    end;
 frame({log, Level, Text}, _, S) ->
     {S, [{log, Level, text(Text)}]};
 frame(Frame, Clock, #core{phase = Phase} = S) ->
@@ -244,8 +290,22 @@ frame(Frame, Clock, #core{phase = Phase} = S) ->
 -spec send_configure(config(), state()) -> {state(), [effect()]}.
 send_configure(Config, #core{next_id = Id} = S) ->
     {S#core{next_id = Id + 1, sent = {Id, Config}}, [
-        {send, control, {configure, Id, Config}}, {start_timer, configure, ?CONFIGURE_TIMEOUT}
+        {send, control, {configure, Id, maps:remove(feed, Config)}},
+        {start_timer, configure, ?CONFIGURE_TIMEOUT}
     ]}.
+
+%% Without a program nobody else can say what is to be collected.
+-spec collected(config()) -> feed_effect().
+collected(#{feed := none}) -> off;
+collected(#{feed := Feed}) -> {configure, Feed}.
+
+%% What becomes of the in-node link when the program has taken a configuration.
+-spec feed(config(), none | config()) -> [effect()].
+feed(#{feed := none}, none) -> [{feed, off}];
+feed(#{feed := none}, #{feed := none}) -> [];
+feed(#{feed := none}, _) -> [{feed, off}, {status, offline}];
+feed(#{feed := Feed}, #{feed := Old}) when Old =/= none -> [{feed, {up, Feed}}];
+feed(#{feed := Feed}, _) -> [{feed, {up, Feed}}, {status, online}].
 
 -spec next_configure(state(), [effect()]) -> {state(), [effect()]}.
 next_configure(#core{waiting = none} = S, Effects) ->
@@ -304,7 +364,7 @@ down(Level, Reason, Clock, #core{problem = Known} = S, Before) ->
 
 %% What is left of this run: timers and people who wait.
 -spec hang_up(state()) -> {state(), [effect()]}.
-hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
+hang_up(#core{pending = Pending, waiting = Waiting, config = Config, phase = Phase} = S) ->
     Next =
         case Waiting of
             none -> Config;
@@ -314,6 +374,11 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
         [{cancel_timer, {request, Id}}, {reply, To, failure(unavailable, "The program stopped")}]
      || {Id, To} <- lists:sort(maps:to_list(Pending))
     ]),
+    Feed =
+        case {Phase, Config} of
+            {running, #{feed := Used}} when Used =/= none -> [{feed, down}, {status, offline}];
+            _ -> []
+        end,
     {
         S#core{
             phase = down,
@@ -323,7 +388,7 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
             pending = #{},
             running_since = none
         },
-        [{cancel_timer, hello}, {cancel_timer, configure} | Answers]
+        Feed ++ [{cancel_timer, hello}, {cancel_timer, configure} | Answers]
     }.
 
 -spec failures(clock(), state()) -> non_neg_integer().

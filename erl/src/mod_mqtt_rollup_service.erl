@@ -337,9 +337,19 @@ execute(VHost, Subject, #adhoc_command{action = Action} = Command, Session, Page
 ) -> answer() | {error, mod_mqtt_rollup_query:failure()}.
 ask(VHost, Subject, Command, Ask, Where, Page) ->
     case mod_mqtt_rollup_query:ask(VHost, Subject, Ask) of
-        {ok, Answer} -> mod_mqtt_rollup_adhoc:answer(Command, Where, Answer, Page);
+        {ok, Answer} -> mod_mqtt_rollup_adhoc:answer(Command, Where, with_feed(VHost, Ask, Answer), Page);
         {error, Failure} -> {error, Failure}
     end.
+
+%% The program does not know what waits for it.
+-spec with_feed(binary(), mod_mqtt_rollup_adhoc:ask(), map()) -> map().
+with_feed(VHost, status, Answer) ->
+    case mod_mqtt_rollup_feed:info(VHost) of
+        {ok, Feed} -> Answer#{feed => Feed};
+        {error, unavailable} -> Answer
+    end;
+with_feed(_, _, Answer) ->
+    Answer.
 
 %% Without an id of our own, xmpp_util would make a guessable one.
 -spec with_sid(adhoc_command()) -> adhoc_command().

@@ -34,9 +34,11 @@ start_link(VHost) ->
 init(VHost) ->
     Children = [
         #{id => Module, start => {Module, start_link, [VHost]}, shutdown => ?SHUTDOWN}
-     || Module <- [mod_mqtt_rollup_port, mod_mqtt_rollup_service]
+     || Module <- [mod_mqtt_rollup_publisher, mod_mqtt_rollup_port, mod_mqtt_rollup_service]
     ],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 60}, Children}}.
+    %% The program waits for answers about its publications: if the publisher crashes, the next run of
+    %% the program sends them again.
+    {ok, {#{strategy => rest_for_one, intensity => 10, period => 60}, Children}}.
 
 -spec name(binary()) -> atom().
 name(VHost) ->

@@ -121,6 +121,13 @@ both(status_dropped) -> {<<"Values dropped">>, <<"Verworfene Werte">>};
 both(status_brokers) -> {<<"Brokers">>, <<"Broker">>};
 both(status_history) -> {<<"History (bytes)">>, <<"Verlauf (Bytes)">>};
 both(status_error) -> {<<"Error of the history">>, <<"Fehler des Verlaufs">>};
+both(status_feed) -> {<<"Queue to the program">>, <<"Warteschlange zum Programm">>};
+both(feed_waiting) -> {<<"waiting: ~b (~b bytes in memory, ~b in files)">>,
+                       <<"wartend: ~b (~b Bytes im Speicher, ~b in Dateien)">>};
+both(feed_oldest) -> {<<"oldest: ~ts s">>, <<"älteste: ~ts s"/utf8>>};
+both(feed_lost) -> {<<"dropped: ~b">>, <<"verworfen: ~b">>};
+both(feed_seen) -> {<<"publications: ~b, of which wanted: ~b">>,
+                    <<"Veröffentlichungen: ~b, davon gewollt: ~b"/utf8>>};
 both(more) -> {<<"There is more on the next page.">>, <<"Auf der nächsten Seite geht es weiter."/utf8>>};
 both(empty) -> {<<"There is nothing to show.">>, <<"Es gibt nichts zu zeigen.">>};
 both(denied) -> {<<"Access denied by service policy">>, <<"Der Zugriff ist nicht erlaubt">>};

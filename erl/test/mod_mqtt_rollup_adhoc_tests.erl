@@ -168,14 +168,26 @@ the_status_shows_counts_and_no_topic_test() ->
         dropped => #{not_a_number => 2, future => 0},
         streams => [#{name => <<"t">>, examples => #{not_a_number => <<"secret/topic">>}}],
         brokers => [#{name => <<"ejabberd">>, state => connected}],
-        history => #{bytes => 4096, error => <<>>}
+        history => #{bytes => 4096, error => <<>>},
+        feed => #{
+            waiting => 3, memory_bytes => 120, disk_bytes => 0, age_ms => 4200, lost => 1, seen => 20, wanted => 10
+        }
     }),
     Xml = iolist_to_binary(fxml:element_to_binary(xmpp:encode(Reply))),
     ?assertEqual(nomatch, binary:match(Xml, <<"secret">>)),
     Facts = [{F#xdata_field.var, F#xdata_field.values} || F <- (Reply#adhoc_command.xdata)#xdata.fields],
     ?assertEqual([<<"1h1m1s">>], proplists:get_value(<<"uptime">>, Facts)),
     ?assertEqual([<<"not_a_number: 2">>], proplists:get_value(<<"dropped">>, Facts)),
-    ?assertEqual([<<"ejabberd: connected">>], proplists:get_value(<<"brokers">>, Facts)).
+    ?assertEqual([<<"ejabberd: connected">>], proplists:get_value(<<"brokers">>, Facts)),
+    ?assertEqual(
+        [
+            <<"waiting: 3 (120 bytes in memory, 0 in files)">>,
+            <<"oldest: 4 s">>,
+            <<"dropped: 1">>,
+            <<"publications: 20, of which wanted: 10">>
+        ],
+        proplists:get_value(<<"feed">>, Facts)
+    ).
 
 german_is_complete_test() ->
     {form, Reply} = mod_mqtt_rollup_adhoc:first(#adhoc_command{node = <<"history">>}, ?PAGE#{language => de}),

@@ -3,8 +3,13 @@
 
 -include_lib("eunit/include/eunit.hrl").
 
--define(CONFIG, #{data_dir => <<"/d">>, durability => normal, rules => #{}, brokers => []}).
--define(OTHER, #{data_dir => <<"/d">>, durability => normal, rules => #{timezone => <<"UTC">>}, brokers => []}).
+%% What the program gets, and what the core gets.
+-define(SENT, #{data_dir => <<"/d">>, durability => normal, rules => #{}, brokers => []}).
+-define(SENT_OTHER, (?SENT)#{rules => #{timezone => <<"UTC">>}}).
+-define(CONFIG, (?SENT)#{feed => none}).
+-define(OTHER, (?SENT_OTHER)#{feed => none}).
+-define(FEED, #{filters => [<<"a">>], dir => "/d/feed", memory => 1, disk => 1, payload => 1}).
+-define(WITH_FEED, (?SENT)#{feed => ?FEED}).
 
 it_shakes_hands_configures_and_runs_test() ->
     {S1, [open]} = handle({timer, open}, new()),
@@ -14,7 +19,7 @@ it_shakes_hands_configures_and_runs_test() ->
     ),
     {S3, E3} = handle({frame, hello()}, S2),
     ?assert(lists:member({cancel_timer, hello}, E3)),
-    ?assert(lists:member({send, control, {configure, 1, ?CONFIG}}, E3)),
+    ?assert(lists:member({send, control, {configure, 1, ?SENT}}, E3)),
     {S4, E4} = handle({frame, {configured, 1, ok}}, S3),
     ?assert(lists:member({grant, 64}, E4)),
     ?assertMatch(#{phase := running, problem := none}, mod_mqtt_rollup_port_core:info(S4)).
@@ -121,10 +126,10 @@ a_notification_is_confirmed_and_gives_its_credit_back_test() ->
 
 a_reload_is_sent_and_becomes_the_configuration_of_the_next_start_test() ->
     {S1, E1} = handle({configure, ?OTHER}, running()),
-    ?assert(lists:member({send, control, {configure, 2, ?OTHER}}, E1)),
+    ?assert(lists:member({send, control, {configure, 2, ?SENT_OTHER}}, E1)),
     {S2, _} = handle({frame, {configured, 2, ok}}, S1),
     {_, E} = restarted(S2),
-    ?assert(lists:member({send, control, {configure, 3, ?OTHER}}, E)).
+    ?assert(lists:member({send, control, {configure, 3, ?SENT_OTHER}}, E)).
 
 a_refused_reload_is_logged_and_what_ran_goes_on_test() ->
     {S1, _} = handle({configure, ?OTHER}, running()),
@@ -136,19 +141,19 @@ a_refused_reload_is_logged_and_what_ran_goes_on_test() ->
     ?assertMatch(#{phase := running}, mod_mqtt_rollup_port_core:info(S2)),
     ?assertNot(lists:member(close, E2)),
     {_, E} = restarted(S2),
-    ?assert(lists:member({send, control, {configure, 3, ?CONFIG}}, E)).
+    ?assert(lists:member({send, control, {configure, 3, ?SENT}}, E)).
 
 of_two_quick_reloads_the_newest_wins_test() ->
     {S1, _} = handle({configure, ?CONFIG}, running()),
     {S2, []} = handle({configure, ?CONFIG}, S1),
     {S3, []} = handle({configure, ?OTHER}, S2),
     {_, E} = handle({frame, {configured, 2, ok}}, S3),
-    ?assertEqual([?OTHER], [C || {send, control, {configure, 3, C}} <- E]).
+    ?assertEqual([?SENT_OTHER], [C || {send, control, {configure, 3, C}} <- E]).
 
 a_reload_while_the_program_is_down_waits_for_its_start_test() ->
-    {S, []} = handle({configure, ?OTHER}, new()),
+    {S, [{feed, off}]} = handle({configure, ?OTHER}, new()),
     {_, E} = restarted(S),
-    ?assert(lists:member({send, control, {configure, 1, ?OTHER}}, E)).
+    ?assert(lists:member({send, control, {configure, 1, ?SENT_OTHER}}, E)).
 
 a_refused_first_configuration_is_tried_again_test() ->
     {S1, _} = handle({frame, hello()}, greeted()),
@@ -163,7 +168,7 @@ a_restart_opens_with_the_new_configuration_at_once_test() ->
     ?assert(lists:member(close, E)),
     ?assertEqual({start_timer, open, 0}, lists:last(E)),
     {_, E2} = restarted(S),
-    ?assert(lists:member({send, control, {configure, 2, ?OTHER}}, E2)).
+    ?assert(lists:member({send, control, {configure, 2, ?SENT_OTHER}}, E2)).
 
 a_violation_closes_the_port_test_() ->
     [
@@ -188,7 +193,94 @@ stopping_closes_the_port_and_answers_everybody_test() ->
     ?assertEqual(close, lists:last(E)),
     ?assertMatch([_], [X || X = {reply, alice, _} <- E]).
 
+%%% The in-node link
+
+the_feed_is_up_with_what_the_program_has_taken_test() ->
+    {_, E} = handle({frame, {configured, 1, ok}}, greeted_with_feed()),
+    ?assertEqual([{feed, {up, ?FEED}}, {status, online}], link_effects(E)).
+
+the_feed_is_down_before_the_port_is_closed_test_() ->
+    [
+        ?_assertEqual(
+            [{feed, down}, {status, offline}, close],
+            [Effect || Effect <- element(2, handle(Event, running_with_feed())),
+                       Effect =:= close orelse link_effects([Effect]) =/= []]
+        )
+     || Event <- [stop, {restart, ?CONFIG}, {bad_frame, "x"}]
+    ].
+
+the_feed_is_down_when_the_program_ends_test() ->
+    {_, E} = handle({exited, 70}, running_with_feed()),
+    ?assertEqual([{feed, down}, {status, offline}], link_effects(E)).
+
+a_program_that_never_ran_has_no_feed_test() ->
+    ?assertEqual([], link_effects(element(2, handle({exited, 70}, greeted_with_feed())))).
+
+a_reload_goes_to_the_feed_when_the_program_has_taken_it_test() ->
+    Feed = (?FEED)#{filters := [<<"b">>]},
+    {S1, E1} = handle({configure, (?WITH_FEED)#{feed := Feed}}, running_with_feed()),
+    ?assertEqual([], link_effects(E1)),
+    ?assertEqual([{feed, {up, Feed}}], link_effects(element(2, handle({frame, {configured, 2, ok}}, S1)))),
+    Refusal = {error, [{bad_config, <<>>, <<"no">>}]},
+    ?assertEqual([], link_effects(element(2, handle({frame, {configured, 2, Refusal}}, S1)))).
+
+the_feed_can_be_taken_out_and_put_in_test() ->
+    {S1, _} = handle({configure, ?CONFIG}, running_with_feed()),
+    {S2, E2} = handle({frame, {configured, 2, ok}}, S1),
+    ?assertEqual([{feed, off}, {status, offline}], link_effects(E2)),
+    {S3, _} = handle({configure, ?WITH_FEED}, S2),
+    {_, E4} = handle({frame, {configured, 3, ok}}, S3),
+    ?assertEqual([{feed, {up, ?FEED}}, {status, online}], link_effects(E4)).
+
+without_a_program_the_feed_is_configured_at_once_test() ->
+    {_, E} = handle({configure, ?WITH_FEED}, new()),
+    ?assertEqual([{feed, {configure, ?FEED}}], E).
+
+commits_go_to_the_feed_test() ->
+    ?assertMatch({_, [{feed, {committed, 7, 8}}]}, handle({frame, {committed, 7, 8}}, running_with_feed())).
+
+a_feed_that_starts_late_is_told_everything_test() ->
+    {_, E1} = handle(feed_started, running_with_feed()),
+    ?assertEqual([{feed, {up, ?FEED}}], E1),
+    {S, _} = handle({frame, {committed, 7, 8}}, running_with_feed()),
+    {_, E2} = handle(feed_started, S),
+    ?assertEqual([{feed, {up, ?FEED}}, {feed, {committed, 7, 8}}], E2),
+    ?assertMatch({_, []}, handle(feed_started, running())),
+    ?assertMatch({_, []}, handle(feed_started, greeted_with_feed())).
+
+publications_are_handed_over_and_answered_test() ->
+    Publications = [publication(), publication()],
+    {S1, [{publish, Publications}]} = handle({frame, {publish, Publications}}, running_with_feed()),
+    ?assertMatch({_, [{send, control, {published, 2, 1}}]}, handle({published, 2, 1}, S1)).
+
+more_publications_than_allowed_are_a_violation_test() ->
+    Many = lists:duplicate(256, publication()),
+    {S1, [{publish, _}]} = handle({frame, {publish, Many}}, running_with_feed()),
+    {_, E} = handle({frame, {publish, [publication()]}}, S1),
+    ?assert(lists:member(close, E)),
+    {S2, _} = handle({published, 256, 0}, S1),
+    ?assertMatch({_, [{publish, _}]}, handle({frame, {publish, Many}}, S2)).
+
+a_program_that_has_left_the_link_gets_no_answer_test() ->
+    {S1, _} = handle({frame, {publish, [publication()]}}, running_with_feed()),
+    {S2, _} = handle({configure, ?CONFIG}, S1),
+    {S3, _} = handle({frame, {configured, 2, ok}}, S2),
+    ?assertMatch({_, []}, handle({published, 1, 0}, S3)).
+
 %%% Helpers
+
+publication() ->
+    {<<"stats/a">>, <<"1">>, 1, true, none, <<>>}.
+
+link_effects(Effects) ->
+    [Effect || {Kind, _} = Effect <- Effects, Kind =:= feed orelse Kind =:= status].
+
+greeted_with_feed() ->
+    {S1, _} = handle(opened, mod_mqtt_rollup_port_core:new(<<"h">>, ?WITH_FEED)),
+    element(1, handle({frame, hello()}, S1)).
+
+running_with_feed() ->
+    element(1, handle({frame, {configured, 1, ok}}, greeted_with_feed())).
 
 new() ->
     mod_mqtt_rollup_port_core:new(<<"h">>, ?CONFIG).
