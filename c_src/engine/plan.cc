@@ -144,9 +144,8 @@ class Compiler {
       } else if (sparkline.span % sparkline.points != Duration{0}) {
         error(place + "->sparkline", format_duration(sparkline.span) + " cannot be divided into " +
                                          std::to_string(sparkline.points) + " equal parts");
-      } else if (const Duration part = sparkline.span / sparkline.points;
-                 check_multiple(part, resolution, place + "->sparkline",
-                                "span / points has to be the resolution")) {
+      } else if (const Duration part = sparkline.span / sparkline.points; check_multiple(
+                     part, resolution, place + "->sparkline", "the resolution as span / points,")) {
         want_ring(stream, part, sparkline.span, place + "->sparkline");
       }
     }
