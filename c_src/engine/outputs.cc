@@ -117,10 +117,11 @@ void correct_output(State& state, SeriesId id, OutputIndex output,
   }
 }
 
-// Whether output windows may still show something of the series, or time still changes it.
+// Whether no output window shows anything of the series any more, and time changes nothing of it.
+// Windows with on: close are sent when they are sealed, so their end being past is not enough.
 bool may_rest(const StreamState& stream, const Series& series) {
   return series.is_quiet() && (!series.has_sample() ||
-                               *series.held_until() + stream.longest_window <= stream.closed_until);
+                               *series.held_until() + stream.longest_window <= stream.sealed_until);
 }
 
 void send_change(State& state, SeriesId id, OutputIndex output, const Now& now, Effects& effects) {
