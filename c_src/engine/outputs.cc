@@ -90,28 +90,35 @@ Time last_window(const Output& config, Time known_until, Time end) {
   return floor_to(std::min(end, known_until + config.window - Duration{1}), config.every);
 }
 
-// Sends again the windows that were sent and have one of `changed`, ascending; of windows that
-// overlap only the newest.
-void correct_output(State& state, SeriesId id, OutputIndex output,
-                    const std::vector<Series::Span>& changed, const Now& now, Effects& effects) {
+// Sends again the windows that were sent and have something that changed, ascending; of windows
+// that overlap only the newest.
+void correct_output(State& state, SeriesId id, OutputIndex output, const Series::Settled& settled,
+                    const Now& now, Effects& effects) {
   const SeriesEntry& entry = state.entries[id];
   const StreamState& stream = state.streams[entry.stream];
   const Output& config = stream.plan->outputs[output].config;
-  // The newest window that has one of them.
+  // The newest such window.
   Time last{};
-  for (const Series::Span& span : changed) {
+  for (const Series::Span& span : settled.changed) {
     if (const Time reached = last_window(config, span.end, stream.closed_until);
         reached > span.start) {
       last = reached;
     }
   }
-  Time end = floor_to(changed.front().start, config.every) + config.every;
+  const auto is_longer = [&](Time end) {
+    return settled.began && end - config.window < *settled.began && *settled.began < end;
+  };
+  if (settled.began) {
+    const Time reached = last_window(config, *settled.began, stream.closed_until);
+    last = is_longer(reached) ? std::max(last, reached) : last;
+  }
+  Time end = floor_to(settled.changed.front().start, config.every) + config.every;
   if (config.window > config.every) {
     const std::optional<Time>& newest = entry.outputs[output].published_end;
     end = std::max({end, last, newest.value_or(last)});
   }
   for (; end <= last; end += config.every) {
-    if (overlaps(changed, end - config.window, end)) {
+    if (is_longer(end) || overlaps(settled.changed, end - config.window, end)) {
       send_window(state, id, output, end, now, effects);
     }
   }
@@ -249,14 +256,14 @@ void correct(State& state, SeriesId id, const Now& now, Effects& effects) {
   if (!entry.numbers.needs_settle()) {
     return;
   }
-  const std::vector<Series::Span> changed = entry.numbers.settle();
-  if (changed.empty() || !entry.is_live) {
+  const Series::Settled settled = entry.numbers.settle();
+  if (settled.changed.empty() || !entry.is_live) {
     return;
   }
   const StreamState& stream = state.streams[entry.stream];
   for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
     if (stream.plan->outputs[output].config.on == PublishOn::interval) {
-      correct_output(state, id, output, changed, now, effects);
+      correct_output(state, id, output, settled, now, effects);
     }
   }
   entry.numbers.publish_to(stream.closed_until);
