@@ -299,7 +299,8 @@ void output_due(State& state, SeriesId id, OutputIndex output, const Now& now, E
   const Output& config = state.streams[entry.stream].plan->outputs[output].config;
   OutputState& sent = entry.outputs[output];
   const Duration heartbeat = sent.sent_at + config.heartbeat;
-  const bool is_held = entry.numbers.held_at(now.wall, true).has_value();
+  const Time newest = std::max(now.wall, entry.numbers.last_time());
+  const bool is_held = entry.numbers.held_at(newest, true).has_value();
   const bool is_changed = has_changed(sent, config, entry.numbers.last_value());
   if (is_changed && now.uptime < sent.sent_at + config.min_interval) {
     state.timers.set(sent.due, sent.sent_at + config.min_interval, Timers::Kind::output, id,
