@@ -264,11 +264,11 @@ void load_outputs(State& state, SeriesId id, const pb::Series& from) {
       for (const pb::SentWindow& window : saved.corrected()) {
         sent.corrected.push_back({time_from_ms(window.end_ms()), window.rev()});
       }
-      if (plans[i].config.on != PublishOn::change) {
-        continue;
-      }
       if (saved.has_sent_value()) {
         sent.sent_value = saved.sent_value();
+      }
+      if (plans[i].config.on != PublishOn::change) {
+        continue;
       }
       sent.sent_at = Duration{saved.sent_at_uptime_ms()};
       if (saved.has_due_uptime_ms()) {

@@ -76,6 +76,9 @@ void send_window(State& state, SeriesId id, OutputIndex output, Time end, const 
     sent.published_end = end;
     sent.rev = 1;
   }
+  if (is_newest) {
+    sent.sent_value = summary.value;
+  }
   send(id, output, std::move(summary), is_newest, effects);
 }
 
@@ -321,9 +324,20 @@ void republish_outputs(const State& state, const Now& now, Effects& effects) {
       if (!sent.published_end) {
         continue;
       }
-      Summary summary = summarize(state, id, output, *sent.published_end, now);
+      // A window with on: change ends at any moment, and what is sealed cannot be cut there: of
+      // such a one the window up to now is told, with the value that was sent.
+      const StreamState& stream = state.streams[entry.stream];
+      const bool is_moment = stream.plan->outputs[output].config.on == PublishOn::change;
+      const bool is_lost = is_moment && *sent.published_end < stream.sealed_until;
+      const Time end = is_lost ? std::max(now.wall, entry.numbers.last_time() + Duration{1})
+                               : *sent.published_end;
+      Summary summary = summarize(state, id, output, end, now);
       if (summary.aggregate.empty()) {
         continue;
+      }
+      // The samples that tell what was held then may be sealed and gone.
+      if (!is_moment || summary.value) {
+        summary.value = sent.sent_value;
       }
       summary.rev = sent.rev;
       send(id, output, std::move(summary), true, effects);

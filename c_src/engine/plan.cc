@@ -135,7 +135,9 @@ class Compiler {
       }
     }
     if (fits) {
-      want_ring(stream, slot, output.window, place + "->window");
+      // The newest window can be asked for again until the next one is over.
+      const Duration reach = output.on == PublishOn::change ? Duration{0} : output.every;
+      want_ring(stream, slot, output.window + reach, place + "->window");
     }
     if (output.sparkline) {
       const Sparkline& sparkline = *output.sparkline;
