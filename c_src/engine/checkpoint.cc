@@ -117,13 +117,13 @@ class SeriesCodec {
     }
     to.set_sealed_until_ms(to_ms(std::max(from.sealed_until_, sealed_until)));
     to.set_resolution_ms(resolution.count());
+    to.set_integrated_ms(to_ms(from.integrated_));
     if (from.count_ == 0) {
       return;
     }
     to.set_began_ms(to_ms(from.began_));
     to.set_last_ms(to_ms(from.last_.time));
     to.set_last_value(from.last_.value);
-    to.set_integrated_ms(to_ms(from.integrated_));
     for (std::size_t i = 0; i < from.intervals_.size(); ++i) {
       to.add_intervals_ms(from.intervals_.kept()[i]);
     }
@@ -163,12 +163,13 @@ class SeriesCodec {
       to.retained_ = from.retained_value();
     }
     to.sealed_until_ = std::max(to.sealed_until_, time_from_ms(from.sealed_until_ms()));
+    // Also of a series without a sample: its first one may be late.
+    to.integrated_ = time_from_ms(from.integrated_ms());
     if (!from.has_last_ms()) {
       return;
     }
     to.began_ = time_from_ms(from.began_ms());
     to.last_ = {time_from_ms(from.last_ms()), from.last_value()};
-    to.integrated_ = time_from_ms(from.integrated_ms());
     std::array<std::uint32_t, kIntervalsKept> kept{};
     std::copy_n(from.intervals_ms().begin(),
                 std::min<int>(from.intervals_ms_size(), static_cast<int>(kept.size())),
@@ -263,11 +264,11 @@ void load_outputs(State& state, SeriesId id, const pb::Series& from) {
       for (const pb::SentWindow& window : saved.corrected()) {
         sent.corrected.push_back({time_from_ms(window.end_ms()), window.rev()});
       }
-      if (plans[i].config.on != PublishOn::change) {
-        continue;
-      }
       if (saved.has_sent_value()) {
         sent.sent_value = saved.sent_value();
+      }
+      if (plans[i].config.on != PublishOn::change) {
+        continue;
       }
       sent.sent_at = Duration{saved.sent_at_uptime_ms()};
       if (saved.has_due_uptime_ms()) {

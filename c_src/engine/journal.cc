@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace rollup::engine {
 
 namespace {
@@ -91,6 +93,8 @@ class Reader {
     }
     std::string value(rest_.substr(0, size));
     rest_.remove_prefix(size);
+    // A checkpoint cannot hold anything else.
+    good_ = good_ && is_utf8(value);
     return value;
   }
 

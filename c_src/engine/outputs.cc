@@ -76,6 +76,9 @@ void send_window(State& state, SeriesId id, OutputIndex output, Time end, const 
     sent.published_end = end;
     sent.rev = 1;
   }
+  if (is_newest) {
+    sent.sent_value = summary.value;
+  }
   send(id, output, std::move(summary), is_newest, effects);
 }
 
@@ -90,37 +93,45 @@ Time last_window(const Output& config, Time known_until, Time end) {
   return floor_to(std::min(end, known_until + config.window - Duration{1}), config.every);
 }
 
-// Sends again the windows that were sent and have one of `changed`, ascending; of windows that
-// overlap only the newest.
-void correct_output(State& state, SeriesId id, OutputIndex output,
-                    const std::vector<Series::Span>& changed, const Now& now, Effects& effects) {
+// Sends again the windows that were sent and have something that changed, ascending; of windows
+// that overlap only the newest.
+void correct_output(State& state, SeriesId id, OutputIndex output, const Series::Settled& settled,
+                    const Now& now, Effects& effects) {
   const SeriesEntry& entry = state.entries[id];
   const StreamState& stream = state.streams[entry.stream];
   const Output& config = stream.plan->outputs[output].config;
-  // The newest window that has one of them.
+  // The newest such window.
   Time last{};
-  for (const Series::Span& span : changed) {
+  for (const Series::Span& span : settled.changed) {
     if (const Time reached = last_window(config, span.end, stream.closed_until);
         reached > span.start) {
       last = reached;
     }
   }
-  Time end = floor_to(changed.front().start, config.every) + config.every;
+  const auto is_longer = [&](Time end) {
+    return settled.began && end - config.window < *settled.began && *settled.began < end;
+  };
+  if (settled.began) {
+    const Time reached = last_window(config, *settled.began, stream.closed_until);
+    last = is_longer(reached) ? std::max(last, reached) : last;
+  }
+  Time end = floor_to(settled.changed.front().start, config.every) + config.every;
   if (config.window > config.every) {
     const std::optional<Time>& newest = entry.outputs[output].published_end;
     end = std::max({end, last, newest.value_or(last)});
   }
   for (; end <= last; end += config.every) {
-    if (overlaps(changed, end - config.window, end)) {
+    if (is_longer(end) || overlaps(settled.changed, end - config.window, end)) {
       send_window(state, id, output, end, now, effects);
     }
   }
 }
 
-// Whether output windows may still show something of the series, or time still changes it.
+// Whether no output window shows anything of the series any more, and time changes nothing of it.
+// Windows with on: close are sent when they are sealed, so their end being past is not enough.
 bool may_rest(const StreamState& stream, const Series& series) {
   return series.is_quiet() && (!series.has_sample() ||
-                               *series.held_until() + stream.longest_window <= stream.closed_until);
+                               *series.held_until() + stream.longest_window <= stream.sealed_until);
 }
 
 void send_change(State& state, SeriesId id, OutputIndex output, const Now& now, Effects& effects) {
@@ -248,14 +259,14 @@ void correct(State& state, SeriesId id, const Now& now, Effects& effects) {
   if (!entry.numbers.needs_settle()) {
     return;
   }
-  const std::vector<Series::Span> changed = entry.numbers.settle();
-  if (changed.empty() || !entry.is_live) {
+  const Series::Settled settled = entry.numbers.settle();
+  if (settled.changed.empty() || !entry.is_live) {
     return;
   }
   const StreamState& stream = state.streams[entry.stream];
   for (OutputIndex output = 0; output < stream.plan->outputs.size(); ++output) {
     if (stream.plan->outputs[output].config.on == PublishOn::interval) {
-      correct_output(state, id, output, changed, now, effects);
+      correct_output(state, id, output, settled, now, effects);
     }
   }
   entry.numbers.publish_to(stream.closed_until);
@@ -291,7 +302,8 @@ void output_due(State& state, SeriesId id, OutputIndex output, const Now& now, E
   const Output& config = state.streams[entry.stream].plan->outputs[output].config;
   OutputState& sent = entry.outputs[output];
   const Duration heartbeat = sent.sent_at + config.heartbeat;
-  const bool is_held = entry.numbers.held_at(now.wall, true).has_value();
+  const Time newest = std::max(now.wall, entry.numbers.last_time());
+  const bool is_held = entry.numbers.held_at(newest, true).has_value();
   const bool is_changed = has_changed(sent, config, entry.numbers.last_value());
   if (is_changed && now.uptime < sent.sent_at + config.min_interval) {
     state.timers.set(sent.due, sent.sent_at + config.min_interval, Timers::Kind::output, id,
@@ -312,9 +324,20 @@ void republish_outputs(const State& state, const Now& now, Effects& effects) {
       if (!sent.published_end) {
         continue;
       }
-      Summary summary = summarize(state, id, output, *sent.published_end, now);
+      // A window with on: change ends at any moment, and what is sealed cannot be cut there: of
+      // such a one the window up to now is told, with the value that was sent.
+      const StreamState& stream = state.streams[entry.stream];
+      const bool is_moment = stream.plan->outputs[output].config.on == PublishOn::change;
+      const bool is_lost = is_moment && *sent.published_end < stream.sealed_until;
+      const Time end = is_lost ? std::max(now.wall, entry.numbers.last_time() + Duration{1})
+                               : *sent.published_end;
+      Summary summary = summarize(state, id, output, end, now);
       if (summary.aggregate.empty()) {
         continue;
+      }
+      // The samples that tell what was held then may be sealed and gone.
+      if (!is_moment || summary.value) {
+        summary.value = sent.sent_value;
       }
       summary.rev = sent.rev;
       send(id, output, std::move(summary), true, effects);

@@ -136,7 +136,9 @@ class Compiler {
       }
     }
     if (fits) {
-      want_ring(stream, slot, output.window, place + "->window");
+      // The newest window can be asked for again until the next one is over.
+      const Duration reach = output.on == PublishOn::change ? Duration{0} : output.every;
+      want_ring(stream, slot, output.window + reach, place + "->window");
     }
     if (output.sparkline) {
       const Sparkline& sparkline = *output.sparkline;
@@ -145,9 +147,8 @@ class Compiler {
       } else if (sparkline.span % sparkline.points != Duration{0}) {
         error(place + "->sparkline", format_duration(sparkline.span) + " cannot be divided into " +
                                          std::to_string(sparkline.points) + " equal parts");
-      } else if (const Duration part = sparkline.span / sparkline.points;
-                 check_multiple(part, resolution, place + "->sparkline",
-                                "span / points has to be the resolution")) {
+      } else if (const Duration part = sparkline.span / sparkline.points; check_multiple(
+                     part, resolution, place + "->sparkline", "the resolution as span / points,")) {
         want_ring(stream, part, sparkline.span, place + "->sparkline");
       }
     }

@@ -94,13 +94,14 @@ void Series::hold_to(Time time) {
   integrated_ = time;
 }
 
-std::vector<Series::Span> Series::settle() {
+Series::Settled Series::settle() {
   if (!needs_settle()) {
     return {};
   }
   const Duration resolution = timing_->resolution;
   const Duration hold = this->hold();
   const Time from = std::max(floor_to(dirty_from_, resolution), sealed_until_);
+  const bool has_new_first = dirty_from_ == began_;
   dirty_from_ = kClean;
 
   // After a change of the resolution the first bucket may begin in what is sealed.
@@ -126,7 +127,13 @@ std::vector<Series::Span> Series::settle() {
   }
   add_held(buckets_, resolution, held.value, done, std::min(integrated_, held_until));
 
-  return take_revs(old, first_start);
+  Settled settled;
+  settled.changed = take_revs(old, first_start);
+  if (has_new_first && !old.empty() && old.front().aggregate.known > Duration{0} &&
+      began_ < old.front().aggregate.first_time) {
+    settled.began = old.front().aggregate.first_time;
+  }
+  return settled;
 }
 
 std::vector<Series::Span> Series::take_revs(const std::vector<Bucket>& old, Time first_start) {

@@ -69,14 +69,19 @@ class Series {
   // Accounts for the held value up to `time`, if that is later than what is accounted for.
   void hold_to(Time time);
 
-  // Makes buckets that late samples touched anew. A bucket that was published already and changed
-  // gets the next rev. Returns the stretches of buckets that changed, were added or vanished,
-  // ascending.
   struct Span {
     Time start;
     Time end;
   };
-  std::vector<Span> settle();
+  struct Settled {
+    std::vector<Span> changed;  // buckets that changed, were added or vanished; ascending
+    // The first sample until now, if there is an earlier one: windows around it have a longer time
+    // to be covered, whatever changed in them (SEMANTICS 2.4).
+    std::optional<Time> began;
+  };
+  // Makes buckets that late samples touched anew. A bucket that was published already and changed
+  // gets the next rev.
+  Settled settle();
 
   // Buckets that end at or before `end` count as published: rev 1.
   void publish_to(Time end);

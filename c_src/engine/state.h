@@ -37,7 +37,7 @@ struct OutputState {
   std::uint32_t rev = 0;
   // Older windows that were sent more than once and may change again.
   std::vector<SentWindow> corrected;
-  std::optional<double> sent_value;  // on: change
+  std::optional<double> sent_value;  // with the newest window
   Duration sent_at{0};               // uptime
   Due due;
 };

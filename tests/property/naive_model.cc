@@ -1,8 +1,42 @@
 #include "property/naive_model.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <ctime>
+#include <map>
 
 namespace rollup::testing {
+
+namespace {
+
+constexpr Duration kQuarter = std::chrono::minutes(15);  // of which all midnights are multiples
+
+// The local date at `time`, as the C library counts it.
+std::array<int, 3> date_of(Time time) {
+  const std::time_t seconds = to_ms(time) / 1000;
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  return {local.tm_year, local.tm_mon, local.tm_mday};
+}
+
+// The stretch of equal local dates around `time`.
+std::pair<Time, Time> find_day(const std::string& timezone, Time time) {
+  setenv("TZ", timezone.empty() ? "UTC" : timezone.c_str(), 1);
+  tzset();
+  const auto date = date_of(time);
+  Time start = floor_to(time, kQuarter);
+  while (date_of(start - kQuarter) == date) {
+    start -= kQuarter;
+  }
+  Time end = floor_to(time, kQuarter) + kQuarter;
+  while (date_of(end) == date) {
+    end += kQuarter;
+  }
+  return {start, end};
+}
+
+}  // namespace
 
 NaiveModel::Verdict NaiveModel::observe(Time time, double value, Time now) {
   if (time > now + std::chrono::seconds(60)) {
@@ -41,6 +75,21 @@ Aggregate NaiveModel::window(Time from, Time to, Time now) const {
   return known;
 }
 
+void NaiveModel::observe_retained(double value) {
+  if (samples_.empty()) {
+    retained_ = value;
+  }
+}
+
+std::optional<double> NaiveModel::newest() const {
+  return samples_.empty() ? retained_ : std::optional(samples_.back().value);
+}
+
+bool NaiveModel::is_held(Time now) const {
+  return !samples_.empty() &&
+         (now <= samples_.back().time || now < samples_.back().time + rules_.hold);
+}
+
 std::optional<double> NaiveModel::held_before(Time end) const {
   std::optional<double> held;
   for (const Point& point : samples_) {
@@ -53,7 +102,13 @@ std::optional<double> NaiveModel::held_before(Time end) const {
 
 std::pair<Time, Time> NaiveModel::bounds(Tier tier, Time time) const {
   if (tier == Tier::day) {
-    return {rules_.zone.day_start(time), rules_.zone.day_end(time)};
+    // The day's length is asked for often, and found slowly.
+    static std::map<std::pair<std::string, Time>, std::pair<Time, Time>> days;
+    const auto [day, is_new] = days.try_emplace({rules_.timezone, floor_to(time, kQuarter)});
+    if (is_new) {
+      day->second = find_day(rules_.timezone, time);
+    }
+    return day->second;
   }
   const Duration size = tier == Tier::hour ? std::chrono::hours(1) : rules_.resolution;
   const Time start = floor_to(time, size);

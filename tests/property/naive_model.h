@@ -3,10 +3,11 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
-#include "base/zone.h"
 #include "model/aggregate.h"
 #include "model/bucket.h"
 
@@ -19,7 +20,7 @@ class NaiveModel {
     Duration lateness{};
     Duration hold{};
     bool has_event_time = false;
-    Zone zone;
+    std::string timezone;  // a name of the zone database; empty: UTC
   };
 
   explicit NaiveModel(const Rules& rules) : rules_(rules) {}
@@ -28,13 +29,21 @@ class NaiveModel {
   // `now` is the wall clock; it never goes back here.
   Verdict observe(Time time, double value, Time now);
 
+  // A copy that the broker kept: known as long as there is no sample (SEMANTICS 1.7).
+  void observe_retained(double value);
+
   // All knowledge of [from, to) when time has come to `now`.
   Aggregate window(Time from, Time to, Time now) const;
 
   // The value held at `end`, by samples before it.
   std::optional<double> held_before(Time end) const;
 
-  // The bucket of `tier` that `time` lies in.
+  // The newest value: of the newest sample, however old, or a retained one.
+  std::optional<double> newest() const;
+  // Whether that sample's value counts at `now`. One that is still to come does.
+  bool is_held(Time now) const;
+
+  // The bucket of `tier` that `time` lies in. Days are found in the C library's calendar.
   std::pair<Time, Time> bounds(Tier tier, Time time) const;
 
   std::optional<Time> first_time() const;
@@ -42,6 +51,7 @@ class NaiveModel {
 
  private:
   Rules rules_;
+  std::optional<double> retained_;
   std::vector<Point> samples_;  // ascending; equal times in order of arrival
 };
 

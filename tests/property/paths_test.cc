@@ -56,8 +56,8 @@ class PathsTest : public ::testing::Test {
   // Plays each seed; `play` returns at the first difference.
   template <class Play>
   void for_each_seed(Play&& play) {
-    for (const std::uint64_t seed : seeds(60, 10)) {
-      SCOPED_TRACE("ROLLUP_SEED=" + std::to_string(seed));
+    for (const std::uint64_t seed : seeds(40, 5)) {
+      SCOPED_TRACE(how_to_repeat(seed));
       const RandomRun run = random_run(seed, true);
       Random random(seed + 1);
       play(run, plan_of(run.config), random);
@@ -96,15 +96,21 @@ TEST_F(PathsTest, TimeMayPassInAnyNumberOfSteps) {
         }
       }
       other.advance(event.now, by_other);
-      ASSERT_EQ(one.save(), other.save());
+      const bool is_saved = pick(random, 1, 4) == 1;  // that takes long
+      if (is_saved) {
+        ASSERT_EQ(one.save(), other.save());
+      }
       ASSERT_EQ(only<effect::SealBucket>(by_one), only<effect::SealBucket>(by_other));
       ASSERT_EQ(only<effect::SealPoints>(by_one), only<effect::SealPoints>(by_other));
       ASSERT_EQ(only<effect::Notify>(by_one), only<effect::Notify>(by_other));
       ASSERT_EQ(only<effect::PublishAlert>(by_one), only<effect::PublishAlert>(by_other));
       ASSERT_EQ(difference(turn(one, event), turn(other, event)), "");
-      ASSERT_EQ(one.save(), other.save());
+      if (is_saved) {
+        ASSERT_EQ(one.save(), other.save());
+      }
       last = event.now;
     }
+    EXPECT_EQ(one.save(), other.save());
   });
 }
 

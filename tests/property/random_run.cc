@@ -1,5 +1,7 @@
 #include "property/random_run.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -16,6 +18,23 @@ using std::chrono::seconds;
 template <class T>
 T one_of(Random& random, std::initializer_list<T> choices) {
   return choices.begin()[pick(random, 0, static_cast<std::int64_t>(choices.size()) - 1)];
+}
+
+// Just before the clock changes of a zone, and a day without one.
+std::vector<const char*> starts_of(const std::string& timezone) {
+  if (timezone == "Europe/Berlin") {
+    return {"2026-03-28T20:00:00Z", "2026-10-24T19:30:00Z", "2026-07-01T12:00:00Z"};
+  }
+  if (timezone == "America/New_York") {
+    return {"2026-03-08T02:00:00Z", "2026-11-01T01:10:10Z"};
+  }
+  if (timezone == "Australia/Lord_Howe") {  // by half an hour
+    return {"2026-04-04T11:00:00Z", "2026-10-03T10:00:00Z"};
+  }
+  if (timezone == "America/Santiago") {  // at midnight, which is skipped in spring
+    return {"2026-04-04T23:00:00Z", "2026-09-05T23:00:00Z"};
+  }
+  return {"2026-07-01T12:00:00Z", "2026-12-31T18:00:00Z"};
 }
 
 bool chance(Random& random, int percent) { return pick(random, 1, 100) <= percent; }
@@ -62,6 +81,7 @@ Sample random_sample(Random& random, const Stream& stream, Time now, Time newest
   Sample sample;
   sample.series = static_cast<SeriesId>(pick(random, 0, kSeries - 1));
   sample.value = static_cast<double>(pick(random, 0, 200)) / 10;
+  sample.retained = chance(random, 4);
   sample.has_event_time = !stream.time.empty();
   sample.time = now;
   if (!sample.has_event_time) {
@@ -100,7 +120,8 @@ RandomRun random_run(std::uint64_t seed, bool holds_auto) {
   Random random(seed);
   RandomRun run;
   run.config.brokers = {"b"};
-  run.config.timezone = one_of(random, {"", "Europe/Berlin", "Asia/Kolkata", "America/New_York"});
+  run.config.timezone = one_of(random, {"", "Europe/Berlin", "Asia/Kolkata", "America/New_York",
+                                        "Australia/Lord_Howe", "America/Santiago"});
   Stream stream;
   stream.name = "s";
   stream.topic = "in/{id}";
@@ -108,11 +129,13 @@ RandomRun random_run(std::uint64_t seed, bool holds_auto) {
   stream.fields.emplace_back();
   stream.time = chance(random, 75) ? "/t" : "";
   // Zones of half an hour need buckets that end with their midnight.
-  stream.resolution =
-      one_of<Duration>(random, {seconds(10), minutes(1), minutes(5), minutes(15),
-                                run.config.timezone == "Asia/Kolkata" ? minutes(30) : minutes(60)});
-  stream.lateness = one_of<Duration>(
-      random, {seconds(2), seconds(90), minutes(5), 2 * stream.resolution + seconds(7)});
+  const bool is_half =
+      run.config.timezone == "Asia/Kolkata" || run.config.timezone == "Australia/Lord_Howe";
+  stream.resolution = one_of<Duration>(random, {seconds(10), minutes(1), minutes(5), minutes(15),
+                                                is_half ? minutes(30) : minutes(60)});
+  stream.lateness =
+      one_of<Duration>(random, {seconds(2), seconds(90), minutes(5),
+                                2 * stream.resolution + seconds(7), 9 * stream.resolution});
   stream.hold = one_of<Duration>(
       random, {seconds(0), seconds(30), stream.resolution, 3 * stream.resolution, minutes(47)});
   stream.keep.fill(kForever);
@@ -125,10 +148,9 @@ RandomRun random_run(std::uint64_t seed, bool holds_auto) {
   }
   run.config.streams.push_back(stream);
 
-  // Around both clock changes of Berlin and New York, and a day without one.
-  run.start = *parse_rfc3339(
-      one_of(random, {"2026-03-28T20:00:00Z", "2026-10-24T19:30:00Z", "2026-03-07T20:00:00Z",
-                      "2026-11-01T01:10:10Z", "2026-07-01T12:00:00Z"}));
+  // Mostly just before a change of the clocks in the zone.
+  const std::vector<const char*> starts = starts_of(run.config.timezone);
+  run.start = *parse_rfc3339(starts[random() % starts.size()]);
   Now now{run.start, Duration{pick(random, 0, 1'000'000)}};
   Time newest = run.start;
   const Duration end = now.uptime + stream.resolution * 400;
@@ -155,6 +177,13 @@ RandomRun random_run(std::uint64_t seed, bool holds_auto) {
     run.events.push_back(std::move(event));
   }
   return run;
+}
+
+std::string how_to_repeat(std::uint64_t seed) {
+  return "to repeat this alone: ROLLUP_SEED=" + std::to_string(seed) +
+         " rollup_property_tests --gtest_filter=" +
+         ::testing::UnitTest::GetInstance()->current_test_suite()->name() + "." +
+         ::testing::UnitTest::GetInstance()->current_test_info()->name();
 }
 
 std::vector<std::uint64_t> seeds(int fixed, int fresh) {

@@ -36,6 +36,9 @@ RandomRun random_run(std::uint64_t seed, bool holds_auto);
 
 SeriesKey key_of(SeriesId id);
 
+// For a test that fails: how it is run again with this seed alone.
+std::string how_to_repeat(std::uint64_t seed);
+
 // Fixed seeds, some fresh ones, or what ROLLUP_SEED says.
 std::vector<std::uint64_t> seeds(int fixed, int fresh);
 

@@ -146,6 +146,12 @@ TEST_F(JournalTest, ValueThatIsNotFiniteIsRefused) {
   }
 }
 
+TEST_F(JournalTest, NameThatNoCheckpointCanHoldIsRefused) {
+  Turn turn = some_turn();
+  turn.created[1].key.topic[5] = '\xff';
+  EXPECT_FALSE(replayed(row_of(turn, kNow)).has_value());
+}
+
 TEST_F(JournalTest, TimesThatNoClockShowsAreRefused) {
   for (const std::int64_t ms :
        {std::int64_t{-1}, std::int64_t{1} << 50, std::numeric_limits<std::int64_t>::max() / 2}) {
@@ -178,8 +184,8 @@ TEST_F(JournalTest, DamagedRowsDoNoHarm) {
     std::string damaged = row;
     for (std::size_t changes = 1 + random() % 3; changes > 0; --changes) {
       const std::size_t at = random() % damaged.size();
-      damaged[at] =
-          static_cast<char>(random() % 3 == 0 ? random() : damaged[at] ^ 1 << random() % 8);
+      const int flipped = damaged[at] ^ 1 << random() % 8;
+      damaged[at] = random() % 3 == 0 ? static_cast<char>(random()) : static_cast<char>(flipped);
     }
     if (const auto parts = replayed(damaged)) {
       ++read;

@@ -127,8 +127,10 @@ TEST_F(PlanTest, WindowThatIsTooLongForTheMemory) {
 }
 
 TEST_F(PlanTest, SparklineMustHaveEqualPartsOfWholeBuckets) {
+  output().sparkline = Sparkline{hours(24), 7};
+  expect("streams->temperature->publish->1->sparkline", {"1d", "7"});
   output().sparkline = Sparkline{hours(24), 25};
-  expect("streams->temperature->publish->1->sparkline", {"1d", "25"});
+  expect("streams->temperature->publish->1->sparkline", {"resolution", "57m36s"});
   output().sparkline = Sparkline{hours(1), 120};
   expect("streams->temperature->publish->1->sparkline", {"resolution"});
   output().sparkline = Sparkline{hours(1), 0};

@@ -71,14 +71,15 @@ TEST(RingTest, SlotsCountByTheirStart) {
 
 TEST(RingTest, KeepsWhatANaiveListKeeps) {
   std::mt19937 random(7);
+  const auto below = [&](unsigned limit) { return static_cast<std::int64_t>(random() % limit); };
   for (int round = 0; round < 50; ++round) {
     const auto length = static_cast<std::uint32_t>(1 + random() % 9);
     Ring ring(kSlot, length);
     std::map<std::int64_t, std::uint64_t> naive;
-    std::int64_t index = random() % 100;
+    std::int64_t index = below(100);
     for (int i = 0; i < 100; ++i) {
-      index += random() % 4 == 0 ? random() % 12 : random() % 2;
-      ring.add(time_from_ms(index * 1000 + random() % 1000), sample_at(index * 1000, 1));
+      index += below(4) == 0 ? below(12) : below(2);
+      ring.add(time_from_ms(index * 1000 + below(1000)), sample_at(index * 1000, 1));
       ++naive[index];
       naive.erase(naive.begin(), naive.lower_bound(index - length + 1));
       std::map<std::int64_t, std::uint64_t> kept;

@@ -85,7 +85,8 @@ TEST(TimersTest, RandomMovesAreCalledAtTheirTime) {
   std::vector<Duration> wanted(dues.size(), kNever);
   for (std::int64_t now = 0; now < 5000; ++now) {
     const auto owner = static_cast<std::uint32_t>(random() % dues.size());
-    wanted[owner] = random() % 9 == 0 ? kNever : Duration{now + 1 + random() % 40};
+    const auto ahead = static_cast<std::int64_t>(1 + random() % 40);
+    wanted[owner] = random() % 9 == 0 ? kNever : Duration{now + ahead};
     timers.set(dues[owner], wanted[owner], kAlert, owner);
     std::vector<std::uint32_t> expected;
     for (std::uint32_t each = 0; each < dues.size(); ++each) {
