@@ -17,9 +17,10 @@
 -define(HELLO_TIMEOUT, 10000).
 %% The first configure opens the history and may have a long journal to read.
 -define(CONFIGURE_TIMEOUT, 120000).
--define(BACKOFF_MIN, 1000).
+-define(BACKOFF_MIN, 250).
 -define(BACKOFF_MAX, 60000).
-%% A run of this length wipes out the failures before it.
+%% A run of this length wipes out the failures before it; so does one that has committed messages of
+%% the feed, which shows that it does not die of the first of them again and again.
 -define(STABLE, 60000).
 -define(CREDIT, 64).
 -define(PENDING_MAX, 1000).
@@ -264,8 +265,14 @@ frame({reply, Id, Result}, _, #core{phase = running} = S) ->
     end;
 frame({notify, OutboxId, Notification}, _, #core{phase = running} = S) ->
     {S, [{notify, OutboxId, Notification}]};
-frame({committed, Epoch, Number}, _, #core{phase = running} = S) ->
-    {S#core{committed = {Epoch, Number}}, [{feed, {committed, Epoch, Number}}]};
+frame({committed, Epoch, Number}, _, #core{phase = running, committed = Before} = S) ->
+    Failures =
+        case Before of
+            none -> S#core.failures;
+            {Epoch, Number} -> S#core.failures;
+            _ -> 0
+        end,
+    {S#core{committed = {Epoch, Number}, failures = Failures}, [{feed, {committed, Epoch, Number}}]};
 frame({publish, Publications}, Clock, #core{phase = running, publishing = Publishing} = S) ->
     case Publishing + length(Publications) of
         Count when Count =< ?PUBLISHING_MAX ->
@@ -397,7 +404,7 @@ failures(#{now := Now}, #core{running_since = Since}) when is_integer(Since), No
 failures(_, #core{failures = Failures}) ->
     Failures.
 
-%% Doubles from 1 s to 60 s; the jitter takes up to a quarter off.
+%% Doubles from a quarter of a second to 60 s; the jitter takes up to a quarter off.
 -spec backoff(pos_integer(), clock()) -> pos_integer().
 backoff(Failures, #{jitter := Jitter}) ->
     Full = min(?BACKOFF_MAX, ?BACKOFF_MIN bsl min(Failures - 1, 10)),

@@ -33,7 +33,7 @@ a_program_of_another_protocol_is_closed_test() ->
 
 a_silent_program_is_closed_and_tried_again_test() ->
     {_, E} = handle({timer, hello}, greeted()),
-    ?assertEqual([close, {start_timer, open, 1000}], [X || X <- E, X =:= close orelse is_open_timer(X)]).
+    ?assertEqual([close, {start_timer, open, 250}], [X || X <- E, X =:= close orelse is_open_timer(X)]).
 
 a_stale_timer_changes_nothing_test() ->
     ?assertMatch({_, []}, handle({timer, hello}, running())),
@@ -48,22 +48,37 @@ the_delay_doubles_up_to_a_minute_test() ->
             {S1, [Delay || {start_timer, open, Delay} <- E] ++ Delays}
         end,
         {new(), []},
-        lists:seq(1, 9)
+        lists:seq(1, 10)
     ),
-    ?assertEqual([1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000], lists:reverse(Delays)).
+    ?assertEqual([250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000], lists:reverse(Delays)).
 
 jitter_takes_up_to_a_quarter_off_test() ->
     {_, E} = mod_mqtt_rollup_port_core:handle({open_failed, "x"}, #{now => 0, jitter => 1.0}, new()),
-    ?assertEqual([750], [Delay || {start_timer, open, Delay} <- E]).
+    ?assertEqual([188], [Delay || {start_timer, open, Delay} <- E]).
 
 a_minute_of_running_wipes_out_the_failures_test() ->
     Fail = fun(S) -> element(1, handle({open_failed, "x"}, S)) end,
     Tired = Fail(Fail(Fail(new()))),
     Start = run(Tired, 1000),
     {_, Early} = at(60999, {exited, 70}, Start),
-    ?assertEqual([8000], [D || {start_timer, open, D} <- Early]),
+    ?assertEqual([2000], [D || {start_timer, open, D} <- Early]),
     {_, Late} = at(61000, {exited, 70}, Start),
-    ?assertEqual([1000], [D || {start_timer, open, D} <- Late]).
+    ?assertEqual([250], [D || {start_timer, open, D} <- Late]).
+
+a_run_that_commits_messages_wipes_out_the_failures_too_test() ->
+    Fail = fun(S) -> element(1, handle({open_failed, "x"}, S)) end,
+    Delay = fun(S) ->
+        {_, E} = handle({exited, 137}, S),
+        [D || {start_timer, open, D} <- E]
+    end,
+    Start = (run(Fail(Fail(Fail(new()))), 1000)),
+    %% Where it stands at its start is no work of this run.
+    {Told, _} = handle({frame, {committed, 7, 8}}, Start),
+    ?assertEqual([2000], Delay(Told)),
+    {Same, _} = handle({frame, {committed, 7, 8}}, Told),
+    ?assertEqual([2000], Delay(Same)),
+    {Worked, _} = handle({frame, {committed, 7, 9}}, Told),
+    ?assertEqual([250], Delay(Worked)).
 
 the_same_problem_is_logged_once_test() ->
     {S1, E1} = handle({open_failed, "no program"}, new()),
@@ -159,7 +174,7 @@ a_refused_first_configuration_is_tried_again_test() ->
     {S1, _} = handle({frame, hello()}, greeted()),
     {_, E} = handle({frame, {configured, 1, {error, [{storage, <<"data_dir">>, <<"locked">>}]}}}, S1),
     ?assert(lists:member(close, E)),
-    ?assert(lists:member({start_timer, open, 1000}, E)),
+    ?assert(lists:member({start_timer, open, 250}, E)),
     [Text] = logged(error, E),
     ?assertNotEqual(nomatch, string:find(Text, "no other program uses the history")).
 
