@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -16,9 +17,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support" / "python"))
 
 from rollup_testing import Ejabberd, Mosquitto, MqttClient, XmppClient  # noqa: E402
-from rollup_testing.process import remove_directory, service_directory  # noqa: E402
+from rollup_testing.process import left_behind, remove_directory, service_directory  # noqa: E402
 
 KEPT_LOGS = ROOT / "build" / "test-logs" / "e2e"
+
+
+def pytest_configure(config):
+    """A polite kill closes the servers, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    """Looks when the last server is closed: the first one depends on it."""
+    yield
+    assert left_behind() == []
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -94,7 +107,7 @@ class Home:
             # Published when the link has come up, behind the subscriptions. (An older one is retained.)
             watcher.subscribe("rollup/status/json", retain_handling=2)
             self.reconfigure(server, options, r"broker ejabberd: connected")
-            watcher.wait_for_topic("rollup/status/json", 30)
+            watcher.wait_for_topic("rollup/status/json")
 
     def reconfigure(self, server, options, log=r"the new configuration is in use"):
         """A later configuration: returns when the program has taken it. Its subscriptions may follow in a moment."""
@@ -138,7 +151,7 @@ class Installation:
 
 
 @pytest.fixture(scope="session")
-def installation(request):
+def installation(request, nothing_is_left):
     """The package, written and installed once a run."""
     package = subprocess.run(
         [ROOT / "ejabberd" / "package.sh"], check=True, stdout=subprocess.PIPE, text=True
