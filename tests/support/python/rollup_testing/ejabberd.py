@@ -306,6 +306,11 @@ class Ejabberd:
             time.sleep(0.05)
         raise process.Timeout(f"{PROGRAM} is not running after {timeout} s")
 
+    def seconds_of_programs(self):
+        """Processor seconds of all programs that the node has started and that have ended."""
+        (starter,) = process.descendants(self._service.pid, "erl_child_setup")
+        return process.seconds_of_children(starter)
+
     def kill_node(self):
         """SIGKILL to the Erlang VM alone."""
         with open(self.path("run", "ejabberd.pid"), encoding="ascii") as file:

@@ -292,3 +292,10 @@ def descendants(pid, name):
         if ancestor == pid and candidate != pid and names[candidate] == name[:15]:
             found.append(candidate)
     return sorted(found)
+
+
+def seconds_of_children(pid):
+    """Processor seconds that ended children of the process, and theirs, have used."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        user, system = file.read().rsplit(")", 1)[1].split()[13:15]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
