@@ -16,7 +16,7 @@ help:
 	@echo "make demo          show it: a private ejabberd with a small simulated home (DEMO_SECONDS=60 ends by itself)"
 	@echo "make contrib       write $(PACKAGE)/ for \`ejabberdctl module_install\`"
 	@echo "make build         the program alone, in build/program"
-	@echo "make test          all test layers, cheapest first (LAYERS=\"arrows cpp\" for some; see docs/TESTING.md)"
+	@echo "make test          the test layers, cheapest first (LAYERS=\"arrows cpp\" for some; see docs/TESTING.md)"
 	@echo "make bench         the benchmarks"
 	@echo "make format        format the C++ sources; format-check only looks"
 	@echo "make tidy          clang-tidy"

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Shows the module at work in a private ejabberd. `make demo` runs it; Ctrl-C or DEMO_SECONDS ends it."""
 
+import logging
 import os
 import pathlib
 import re
@@ -12,16 +13,17 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(ROOT / "tests" / "support" / "python"), str(HERE)]
+# It would begin the demo with advice on how it could be faster.
+logging.getLogger("slixmpp.stringprep").setLevel(logging.ERROR)
 
-from home import Home  # noqa: E402
+from home import STORY, Home  # noqa: E402
 from rollup_testing import Ejabberd, MqttClient, XmppClient  # noqa: E402
 from rollup_testing.xmpp import CommandError  # noqa: E402
 
 PACKAGE = ROOT / "build" / "contrib" / "mod_mqtt_rollup"
 SERVICE = "rollup.localhost"
-SHOW_EVERY = 10  # seconds between two looks at the topics
-QUESTION_AT = 28  # seconds until the first question about the past
-QUESTION_EVERY = 60
+SHOW_AT, SHOW_EVERY = 12, 18  # seconds until the first look at the topics, and between two
+QUESTION_AT, QUESTION_EVERY = 36, 60  # and for the questions about the past
 
 BOLD, DIM, OFF = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
@@ -78,11 +80,13 @@ def install(server):
     show(f"   installed in {time.monotonic() - started:.0f} s")
 
 
-def how_to_look_further(server):
+def how_to_look_further(server, seconds):
     account = "-u alice@localhost -P alice"
     headline("Look for yourself, in another terminal, while this runs")
     show(
-        f"   mosquitto_sub -h 127.0.0.1 -p {server.mqtt_port} {account} -t 'show/#' -F '%t%n%p%n'",
+        f"   (It ends after {seconds:.0f} s; without DEMO_SECONDS it goes on until Ctrl-C.)" if seconds else
+        "   (Ctrl-C ends it and removes everything.)",
+        f"   mosquitto_sub -h 127.0.0.1 -p {server.mqtt_port} {account} -t 'show/#' -F '%t\\n%p\\n'",
         f"   mosquitto_sub -h 127.0.0.1 -p {server.mqtt_port} {account} -t 'stats/#' -v",
         f"   mosquitto_pub -h 127.0.0.1 -p {server.mqtt_port} {account} -t home/kitchen/fridge -m '30 °C'",
         "   A desktop client (Gajim, Psi, DinoX):",
@@ -105,10 +109,14 @@ class Panel:
 
     def show(self):
         newest = {message.topic: message.text for message in self._client.messages.since()}
-        headline(f"{time.strftime('%H:%M:%S')}  what a client finds (retained)")
+        headline(f"{time.strftime('%H:%M:%S')}  what a client finds on the precomputed topics (retained)")
+        left_out = 0
         for topic in sorted(newest):
-            if topic.startswith("show/"):
+            if topic.endswith("/humidity"):
+                left_out += topic.startswith("show/")
+            elif topic.startswith("show/"):
                 show(f"{DIM}{topic}{OFF}", *(f"   {line}" for line in newest[topic].splitlines()))
+        show(f"   … and {left_out} topics like these for the humidity")
         for topic in ("stats/living-room/temperature", "now/kitchen/fridge", "alerts/fridge_open/home/kitchen/fridge"):
             if topic in newest:
                 show(f"{DIM}{topic}{OFF}", f"   {newest[topic]}")
@@ -137,8 +145,8 @@ def show_table(table):
         show(f"   {BOLD if number == 0 else ''}{text}{OFF if number == 0 else ''}")
 
 
-def ask(client):
-    """The two questions of the demo, over ad-hoc commands."""
+def ask(server, client):
+    """The questions of the demo, over ad-hoc commands and as an administrator."""
     values = {"series": "home/kitchen/fridge", "last": "1m", "step": "5s", "aggregates": ["avg", "min", "max", "count"]}
     headline(f"Ad-hoc command `history` of {SERVICE}: {values['series']}, last {values['last']}, step {values['step']}")
     try:
@@ -152,6 +160,11 @@ def ask(client):
                 show(f"   {field.label or field.var}: {', '.join(field.values)}")
     except CommandError as error:
         show(f"   refused: {error}")
+    headline("ejabberdctl mqtt_rollup_status localhost: what was dropped, why, and the newest topic of each reason")
+    facts = server.api("mqtt_rollup_status", host="localhost")
+    for name, value in facts.items():
+        if name.startswith(("stream.climate.dropped.", "stream.climate.examples.")):
+            show(f"   {name:44} {value}")
 
 
 def run(server, seconds):
@@ -187,9 +200,9 @@ def run(server, seconds):
         home = Home(devices)
         home.start()
         open_things.append(home.stop)
-        how_to_look_further(server)
-        headline("Five devices publish each second; the garage falls silent after 15 s, the hall sends garbage")
-        present(panel, chat, seconds)
+        how_to_look_further(server, seconds)
+        headline("Five devices publish each second")
+        present(server, panel, chat, seconds)
     finally:
         while open_things:
             open_things.pop()()
@@ -198,26 +211,30 @@ def run(server, seconds):
 def wait_until_online(server):
     with MqttClient(server.mqtt_port, "alice@localhost", "alice") as client:
         client.subscribe("rollup/status")
-        client.wait_for(lambda message: message.text == "online", 30, "rollup/status online")
+        client.wait_for(lambda message: message.text == "online", what="rollup/status online")
 
 
-def present(panel, chat, seconds):
-    """Looks at the topics now and then, and asks about the past; for `seconds`, or until Ctrl-C."""
+def present(server, panel, chat, seconds):
+    """Tells what happens, looks at the topics and asks about the past; for `seconds`, or until Ctrl-C."""
     begin = time.monotonic()
     end = begin + seconds if seconds else float("inf")
-    next_look = begin + SHOW_EVERY
-    next_question = min(begin + QUESTION_AT, max(begin + SHOW_EVERY, end - 3))
+    next_look = begin + SHOW_AT
+    next_question = min(begin + QUESTION_AT, max(begin + SHOW_AT, end - 3))
+    story = list(STORY)
     while True:
         now = time.monotonic()
         if now >= end:
             return
+        while story and now >= begin + story[0][0]:
+            headline(f"{time.strftime('%H:%M:%S')}  {story.pop(0)[1]}")
         if now >= next_look:
             panel.show()
             next_look += SHOW_EVERY
         if now >= next_question:
-            ask(chat)
+            ask(server, chat)
             next_question += QUESTION_EVERY
-        time.sleep(max(0.0, min(next_look, next_question, end) - time.monotonic()))
+        next_told = begin + story[0][0] if story else end
+        time.sleep(max(0.0, min(next_look, next_question, next_told, end) - time.monotonic()))
 
 
 def main():

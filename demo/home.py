@@ -7,8 +7,16 @@ import threading
 import time
 
 GARAGE_SPEAKS = 15  # seconds, then it goes silent
-FRIDGE_CYCLE = 45  # seconds from one open door to the next
+FRIDGE_CYCLE = 60  # seconds from one open door to the next
 FRIDGE_OPENS, FRIDGE_CLOSES = 6, 14
+
+# What happens, and in which second, for whoever looks on.
+STORY = [
+    (3, "The firmware of the hall's thermometer sends garbage in every third message, and goes on with it."),
+    (FRIDGE_OPENS, "Somebody leaves the fridge's door open."),
+    (FRIDGE_CLOSES, "The fridge's door is closed."),
+    (GARAGE_SPEAKS, "The battery of the garage's thermometer is empty: it is silent from now on."),
+]
 
 GARBAGE = ["ERR", "", "nan", "\u0000\u0000", '{"temperature":', '{"temperature": "warm"}', "{" * 100, '{"temperature": 900}']
 

@@ -165,7 +165,7 @@ def layer_erlang(layer):
 def layer_e2e(layer):
     """The package in a real ejabberd, with real clients."""
     layer.one(["ejabberd/package.sh"])
-    layer.pytest("tests/e2e")
+    layer.pytest("tests/e2e", "--durations=15")
 
 
 def layer_tidy(layer):
@@ -190,7 +190,7 @@ LAYERS = [
     ("e2e", layer_e2e, "tests/e2e"),
     ("tidy", layer_tidy, ".clang-tidy"),
 ]
-ONLY_BY_NAME = {"threads", "fuzz", "e2e", "tidy"}
+ONLY_BY_NAME = {"threads", "fuzz", "tidy"}
 
 
 def run_layer(name, function):

@@ -3,7 +3,7 @@
 import time
 
 from rollup_testing.ejabberd import ApiError
-from rollup_testing.process import Timeout
+from rollup_testing.process import PATIENCE, Timeout
 
 
 def status(server, host="localhost"):
@@ -35,7 +35,7 @@ def history(server, name, last="10m", step="1s", aggregates="count,sum", host="l
     return {start: values for start, values in answer.items() if values[0] not in ("", "0")}
 
 
-def until(claim, timeout=30, what="it"):
+def until(claim, timeout=PATIENCE, what="it"):
     """Asks again and again until `claim()` is true, and returns what it gave. (A question has no event.)
 
     While the program is away there is no answer, which is not true either.

@@ -6,9 +6,9 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -16,9 +16,21 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "support" / "python"))
 
 from rollup_testing import Ejabberd, Mosquitto, MqttClient, XmppClient  # noqa: E402
-from rollup_testing.process import remove_directory, service_directory  # noqa: E402
+from rollup_testing.process import left_behind, remove_directory, service_directory  # noqa: E402
 
 KEPT_LOGS = ROOT / "build" / "test-logs" / "e2e"
+
+
+def pytest_configure(config):
+    """A polite kill closes the servers, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    """Looks when the last server is closed: the first one depends on it."""
+    yield
+    assert left_behind() == []
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -94,7 +106,7 @@ class Home:
             # Published when the link has come up, behind the subscriptions. (An older one is retained.)
             watcher.subscribe("rollup/status/json", retain_handling=2)
             self.reconfigure(server, options, r"broker ejabberd: connected")
-            watcher.wait_for_topic("rollup/status/json", 30)
+            watcher.wait_for_topic("rollup/status/json")
 
     def reconfigure(self, server, options, log=r"the new configuration is in use"):
         """A later configuration: returns when the program has taken it. Its subscriptions may follow in a moment."""
@@ -133,12 +145,12 @@ class Installation:
 
     server: Ejabberd
     printed: str
-    seconds: float
+    seconds: float  # of a processor, for the build
     path: str  # a copy of the installed directory
 
 
 @pytest.fixture(scope="session")
-def installation(request):
+def installation(request, nothing_is_left):
     """The package, written and installed once a run."""
     package = subprocess.run(
         [ROOT / "ejabberd" / "package.sh"], check=True, stdout=subprocess.PIPE, text=True
@@ -148,9 +160,9 @@ def installation(request):
     server = things.ejabberd()
     server.add_sources(ROOT / package)
     server.start()
-    started = time.monotonic()
+    before = server.seconds_of_programs()
     printed = server.ctl("module_install", "mod_mqtt_rollup")
-    seconds = time.monotonic() - started
+    seconds = server.seconds_of_programs() - before
     kept = service_directory("installed")
     request.addfinalizer(lambda: remove_directory(kept))
     copy = os.path.join(kept, "mod_mqtt_rollup")

@@ -16,10 +16,12 @@ streams:
     unit: "°C"
     resolution: 1s
     lateness: 2s
+    hold: 1h
   public:
     topic: "public/{name}"
     resolution: 1s
     lateness: 2s
+    hold: 1h
 """
 
 

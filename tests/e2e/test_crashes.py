@@ -9,7 +9,10 @@ streams:
     topic: "count/{name}"
     resolution: 1s
     lateness: 5s
+    hold: 1h
 """
+# A row of the history has a sum only if its second is known: with `hold`, it is from the first sample on, however long
+# the program is away.
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,13 @@ def configured(installation):
     return installation.server
 
 
-def test_module_install_builds_the_program_within_five_minutes(installation):
+def test_module_install_builds_the_program_within_five_minutes_of_one_processor(installation):
     server = installation.server
     assert not os.path.exists(server.installed_path("priv", "BUILD_FAILED"))
     assert os.path.exists(server.installed_path("priv", "bin", "mqtt_rollup"))
     assert "mod_mqtt_rollup" in server.ctl("modules_installed")
-    assert installation.seconds < 300
+    # Not those of a clock: the processors may have other work.
+    assert 0 < installation.seconds < 300
 
 
 def test_a_configured_module_runs_the_installed_program(configured):
@@ -121,7 +122,7 @@ def test_module_uninstall_stops_the_program(home):
 
 def test_ejabberdctl_prints_status_series_and_history(home):
     server = home.rollup(
-        'streams:\n  t: {topic: "home/{room}/t", unit: "°C", resolution: 1s, lateness: 2s}\n'
+        'streams:\n  t: {topic: "home/{room}/t", unit: "°C", resolution: 1s, lateness: 2s, hold: 1h}\n'
     )
     home.mqtt(server, "sensors").publish("home/hall/t", "21.5")
     until(lambda: count(server, "home/hall/t") == 1)

@@ -1,8 +1,10 @@
 """The private ejabberd itself, without the module: what the other tests stand on."""
 
+import os
+
 import pytest
 from rollup_testing.mqtt import retained
-from rollup_testing.process import LOOPBACK
+from rollup_testing.process import LOOPBACK, Service, marked, remove_directory, service_directory
 from rollup_testing.xmpp import CommandError
 
 
@@ -11,6 +13,22 @@ def server(shared_home):
     instance = shared_home.ejabberd().start()
     instance.register("alice", "admin")
     return instance
+
+
+@pytest.mark.parametrize("end", [lambda service: service.end(timeout=1), Service.kill], ids=["end", "kill"])
+def test_a_service_leaves_no_process_behind(end):
+    directory = service_directory("leaving")
+    try:
+        # As programs of an Erlang port are: out of the group of who started them, and deaf to a polite signal.
+        script = "trap '' TERM; setsid sleep 1000 & echo ready; wait; wait"
+        service = Service(["sh", "-c", script], {"PATH": os.environ["PATH"]}, directory, os.path.join(directory, "log"))
+        service.wait_for_line("^ready$")
+        running = marked(directory)
+        assert service.pid in running and len(running) >= 2
+        end(service)
+        assert marked(directory) == [] and not service.is_running()
+    finally:
+        remove_directory(directory)
 
 
 def test_listens_on_loopback_only(server):

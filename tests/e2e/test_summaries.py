@@ -13,11 +13,12 @@ streams:
     unit: "°C"
     resolution: 1s
     lateness: 2s
+    hold: 1h
     publish:
-      - {topic: "stats/{series}", window: 1m, every: 1s, sparkline: {span: 1m, points: 12}}
-      - {topic: "text/{series}", format: text, window: 1m, every: 1s, sparkline: {span: 1m, points: 12}}
-      - {topic: "number/{series}", format: number, aggregate: max, window: 1m, every: 1s}
-      - {topic: "proto/{series}", format: protobuf, window: 1m, every: 1s}
+      - {topic: "stats/{series}", window: 10m, every: 1s, sparkline: {span: 1m, points: 12}}
+      - {topic: "text/{series}", format: text, window: 10m, every: 1s, sparkline: {span: 1m, points: 12}}
+      - {topic: "number/{series}", format: number, aggregate: max, window: 10m, every: 1s}
+      - {topic: "proto/{series}", format: protobuf, window: 10m, every: 1s}
   climate:
     topic: "zigbee/{device}"
     format: json
@@ -27,7 +28,7 @@ streams:
       temperature: {unit: "°C"}
       humidity: {value: "/air/humidity", unit: "%", valid: [0, 100]}
     publish:
-      - {topic: "zigbee-stats/{device}/{field}", window: 1m, every: 1s}
+      - {topic: "zigbee-stats/{device}/{field}", window: 10m, every: 1s}
 """
 
 
@@ -94,7 +95,7 @@ def test_no_summary_has_user_properties_or_an_empty_payload_and_all_expire(kitch
     for message in summaries:
         assert message.payload, message.topic
         assert not message.properties.get("UserProperty"), message
-        assert 0 < message.properties["MessageExpiryInterval"] <= 120, message
+        assert 0 < message.properties["MessageExpiryInterval"] <= 1200, message
 
 
 def test_fields_of_one_payload_are_series_of_their_own(server, home):

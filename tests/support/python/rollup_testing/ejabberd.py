@@ -166,12 +166,13 @@ class Ejabberd:
     def _ctl_config(self):
         return (
             f"ERLANG_NODE={self.node}\n"
-            f"INET_DIST_INTERFACE={process.LOOPBACK}\n"
             f"ERL_DIST_PORT={self._distribution_port}\n"
             f"EJABBERD_PID_PATH={self.path('run', 'ejabberd.pid')}\n"
             f"CONTRIB_MODULES_PATH={self.path('modules')}\n"
             f"CONTRIB_MODULES_CONF_DIR={self.path('conf', 'modules.d')}\n"
-            'ERL_OPTIONS="-env ERL_CRASH_DUMP_BYTES 0"\n'
+            # INET_DIST_INTERFACE would say the same, and start a virtual machine of its own each time to read the address.
+            f'ERL_OPTIONS="-kernel inet_dist_use_interface {{{process.LOOPBACK.replace(".", ",")}}}'
+            ' -env ERL_CRASH_DUMP_BYTES 0"\n'
         )
 
     def _environment(self):
@@ -189,7 +190,7 @@ class Ejabberd:
 
     # Life
 
-    def start(self, timeout=60):
+    def start(self, timeout=2 * process.PATIENCE):
         """Returns when all listeners accept."""
         self._service = process.Service(
             self._ctl_command("foreground"), self._environment(), self.directory, self.log_path
@@ -210,14 +211,17 @@ class Ejabberd:
         if self._service.is_running():
             self.ctl("stop", check=False)
             try:
-                self._service.wait_end(30)
+                self._service.wait_end(process.PATIENCE)
             except subprocess.TimeoutExpired:
                 pass
         self._service.end()
         self._service = None
 
     def close(self):
-        self.stop()
+        """Without ceremony: what a stop would write goes away with the directory."""
+        if self._service is not None:
+            self._service.kill()
+            self._service = None
         process.remove_directory(self.directory)
 
     def is_running(self):
@@ -227,7 +231,7 @@ class Ejabberd:
         """`ejabberdctl ARGUMENTS` as the server's user: what it printed."""
         result = subprocess.run(
             process.as_service(self._ctl_command("--no-timeout", *arguments)),
-            env=self._environment(),
+            env={**self._environment(), process.MARK: self.directory},
             cwd=self.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -240,7 +244,7 @@ class Ejabberd:
             raise AssertionError(f"ejabberdctl {' '.join(arguments)} gave {result.returncode}: {result.stdout}")
         return result.stdout
 
-    def api(self, command, timeout=60, **arguments):
+    def api(self, command, timeout=process.PATIENCE, **arguments):
         """The same commands as `ctl`, over mod_http_api: the answer as JSON, and in milliseconds."""
         request = urllib.request.Request(
             f"http://{process.LOOPBACK}:{self._api_port}/api/{command}", json.dumps(arguments).encode()
@@ -266,7 +270,7 @@ class Ejabberd:
     def log_position(self):
         return len(self._service.lines)
 
-    def wait_for_log(self, pattern, timeout=30, since=0):
+    def wait_for_log(self, pattern, timeout=process.PATIENCE, since=0):
         return self._service.wait_for_line(pattern, timeout, since)
 
     def log_lines(self, since=0):
@@ -292,7 +296,7 @@ class Ejabberd:
     def program_pids(self):
         return process.descendants(self._service.pid, PROGRAM)
 
-    def wait_for_program(self, timeout=30, other_than=()):
+    def wait_for_program(self, timeout=process.PATIENCE, other_than=()):
         """The pid of a running program that is none of `other_than`. (A process has no event for its birth.)"""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -301,6 +305,11 @@ class Ejabberd:
                 return found[0]
             time.sleep(0.05)
         raise process.Timeout(f"{PROGRAM} is not running after {timeout} s")
+
+    def seconds_of_programs(self):
+        """Processor seconds of all programs that the node has started and that have ended."""
+        (starter,) = process.descendants(self._service.pid, "erl_child_setup")
+        return process.seconds_of_children(starter)
 
     def kill_node(self):
         """SIGKILL to the Erlang VM alone."""

@@ -30,7 +30,7 @@ class Mosquitto:
         self._service = process.Service(
             self._command, {"PATH": os.environ["PATH"]}, self.directory, self.log_path
         )
-        self._service.wait_for_line(r"mosquitto version \S+ running", 15)
+        self._service.wait_for_line(r"mosquitto version \S+ running")
         return self
 
     def stop(self):

@@ -27,7 +27,7 @@ class Message:
 class MqttClient:
     """Connects at once. The callbacks run in a thread of their own; every method here waits for its answer."""
 
-    def __init__(self, port, username=None, password=None, client_id="", timeout=15):
+    def __init__(self, port, username=None, password=None, client_id="", timeout=process.PATIENCE):
         self.messages = process.Events()
         self.disconnects = process.Events()
         self._timeout = timeout
@@ -85,10 +85,10 @@ class MqttClient:
             assert sent.is_published(), f"the broker did not take a message on {topic}"
         return sent
 
-    def wait_for(self, wanted, timeout=15, what="a message", since=0):
+    def wait_for(self, wanted, timeout=process.PATIENCE, what="a message", since=0):
         return self.messages.wait_for(wanted, timeout, what, since)
 
-    def wait_for_topic(self, topic, timeout=15, since=0):
+    def wait_for_topic(self, topic, timeout=process.PATIENCE, since=0):
         return self.wait_for(lambda message: message.topic == topic, timeout, f"a message on {topic}", since)
 
     def close(self):
@@ -96,7 +96,7 @@ class MqttClient:
         self._client.loop_stop()
 
 
-def retained(port, topic, username=None, password=None, timeout=15):
+def retained(port, topic, username=None, password=None, timeout=process.PATIENCE):
     """What a client that comes now finds on the topic: waits for the retained message."""
     with MqttClient(port, username, password) as client:
         code = client.subscribe(topic)

@@ -3,7 +3,9 @@
 import os
 import pathlib
 import pwd
+import random
 import re
+import select
 import shutil
 import signal
 import socket
@@ -13,6 +15,11 @@ import threading
 import time
 
 LOOPBACK = "127.0.0.1"
+# How long to wait for what takes a moment on an idle machine. It is only spent where something is broken: a machine
+# with other work may well need ten times that moment.
+PATIENCE = 60
+# In the environment of a service and of everything that it starts: the directory of the service.
+MARK = "ROLLUP_SERVICE"
 
 
 class Timeout(AssertionError):
@@ -87,16 +94,29 @@ def give_to_service(path):
             os.chown(os.path.join(folder, name), account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
+_given_directories = []
+
+
 def service_directory(name):
     """A new temporary directory of the service account; whoever asked for it removes it."""
     path = tempfile.mkdtemp(prefix=f"rollup-{name}-")
+    _given_directories.append(path)
     os.chmod(path, 0o755)
     give_to_service(path)
     return path
 
 
 def remove_directory(path):
+    """Removes a tree and sees it gone."""
     shutil.rmtree(path, ignore_errors=True)
+    # What still wrote into it a moment ago may have made a file meanwhile; what cannot be removed is an error.
+    if os.path.exists(path):
+        shutil.rmtree(path)
+
+
+def left_behind():
+    """What should be gone when everything is closed: directories that were given, and processes that run for them."""
+    return [path for path in _given_directories if os.path.exists(path) or marked(path)]
 
 
 def compiler_cache():
@@ -117,25 +137,38 @@ _given_ports = set()
 
 
 def free_port():
-    """A TCP port of 127.0.0.1 that nobody uses; never the same twice in one run."""
-    while True:
+    """A TCP port of 127.0.0.1 that nobody uses; never the same twice in one run.
+
+    It is none that the kernel gives to outgoing connections: one of those could take it before the server does, or while
+    the server is being restarted. Drawn at random, because other runs may look for ports at the same time.
+    """
+    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
+        low, high = map(int, file.read().split())
+    others = [port for port in range(10000, 65536) if not low <= port <= high and port not in _given_ports]
+    random.shuffle(others)
+    for port in others:
         with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = probe.getsockname()[1]
-        if port not in _given_ports:
-            _given_ports.add(port)
-            return port
+            # As servers do: connections of the past that linger on the port are no hindrance.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+        _given_ports.add(port)
+        return port
+    raise RuntimeError(f"no port outside {low} to {high} is free")
 
 
 class Service:
-    """A process of the service account. Every line it prints is an event and goes into a file."""
+    """A process of the service account, or our own. Every line it prints is an event and goes into a file."""
 
-    def __init__(self, command, environment, directory, log_path):
+    def __init__(self, command, environment, directory, log_path, is_ours=False):
         self.lines = Events()
+        self._directory = directory
         self._log = open(log_path, "a", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
-            as_service(command),
-            env=environment,
+            command if is_ours else as_service(command),
+            env={**environment, MARK: directory},
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -161,7 +194,7 @@ class Service:
     def is_running(self):
         return self._process.poll() is None
 
-    def wait_for_line(self, pattern, timeout=30, since=0):
+    def wait_for_line(self, pattern, timeout=PATIENCE, since=0):
         """The first printed line from index `since` on that the regular expression finds."""
         expression = re.compile(pattern)
         return self.lines.wait_for(
@@ -169,25 +202,71 @@ class Service:
         )
 
     def wait_end(self, timeout):
-        self._process.wait(timeout)
+        """Its exit status."""
+        return self._process.wait(timeout)
 
-    def end(self, timeout=15):
-        """SIGTERM to the process group, SIGKILL when that is not enough; reaps it and closes the log."""
-        for number, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, timeout)):
-            if self._process.poll() is not None:
-                break
+    def end(self, timeout=30):
+        """SIGTERM to the process group, SIGKILL when that is not enough; leaves nothing of the service behind."""
+        if self.is_running():
+            os.killpg(self._process.pid, signal.SIGTERM)
             try:
-                os.killpg(self._process.pid, number)
-            except ProcessLookupError:
-                break
-            try:
-                self._process.wait(patience)
+                self._process.wait(timeout)
             except subprocess.TimeoutExpired:
-                continue
-        self._process.wait(timeout)
-        self._reader.join(timeout)
+                pass
+        self.kill()
+
+    def kill(self):
+        """SIGKILL to the process and to all that it started, and closes the log.
+
+        Programs of an Erlang port have sessions of their own, and a build goes on without ejabberd: a signal to the group
+        does not reach them.
+        """
+        while True:
+            # The process itself first, so that it cannot start another while these are looked for.
+            if self.is_running():
+                self._process.kill()
+                self._process.wait()
+            found = marked(self._directory)
+            if not found:
+                break
+            for pid in found:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            for pid in found:
+                wait_for_end(pid)
+        self._reader.join(PATIENCE)
         self._process.stdout.close()
         self._log.close()
+
+
+def marked(directory):
+    """Pids of the living processes that a service with this directory started, whoever their parents are now."""
+    mark = f"{MARK}={directory}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/environ", "rb") as file:
+                    if mark in file.read().split(b"\0"):
+                        found.append(int(entry))
+            except OSError:
+                continue  # it has ended, or belongs to somebody else
+    return found
+
+
+def wait_for_end(pid, timeout=PATIENCE):
+    """Returns when the process has ended, whoever is its parent."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if not select.select([handle], [], [], timeout)[0]:
+            raise Timeout(f"process {pid} has not ended within {timeout} s")
+    finally:
+        os.close(handle)
 
 
 def descendants(pid, name):
@@ -213,3 +292,10 @@ def descendants(pid, name):
         if ancestor == pid and candidate != pid and names[candidate] == name[:15]:
             found.append(candidate)
     return sorted(found)
+
+
+def seconds_of_children(pid):
+    """Processor seconds that ended children of the process, and theirs, have used."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        user, system = file.read().rsplit(")", 1)[1].split()[13:15]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

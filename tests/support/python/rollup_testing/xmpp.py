@@ -111,7 +111,7 @@ def parse_command(element):
 class XmppClient:
     """Logs in at once, without TLS: the server is on loopback. slixmpp runs in a thread with its own event loop."""
 
-    def __init__(self, port, jid, password, timeout=20):
+    def __init__(self, port, jid, password, timeout=process.PATIENCE):
         self.jid = jid
         self.messages = process.Events()
         self._timeout = timeout
@@ -178,7 +178,7 @@ class XmppClient:
         except IqTimeout:
             raise process.Timeout(f"{to} did not answer within {self._timeout} s") from None
 
-    def wait_for_message(self, wanted=lambda _: True, timeout=20, what="a message", since=0):
+    def wait_for_message(self, wanted=lambda _: True, timeout=process.PATIENCE, what="a message", since=0):
         return self.messages.wait_for(wanted, timeout, what, since)
 
     def send_message(self, to, body):
