@@ -22,7 +22,7 @@
 %% Hook
 -export([mqtt_publish/3]).
 %% gen_server callbacks
--export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export([format_status/1]).
 
 -include_lib("kernel/include/file.hrl").
@@ -41,7 +41,9 @@
 -define(WAIT, 5000).
 -define(WAIT_CALL, 7000).
 -define(CALL_TIMEOUT, 15000).
+%% What may be in the mailbox: messages, and with those of publishers who wait for an answer.
 -define(MAILBOX_BYTES, 8 * 1024 * 1024).
+-define(MAILBOX_BYTES_MAX, 32 * 1024 * 1024).
 -define(NEVER, 16#FFFFFFFF).
 %% In the process dictionary of a publisher that is not to be heard.
 -define(NO_LOCAL, '$mod_mqtt_rollup_no_local').
@@ -212,20 +214,20 @@ collect(#hook{flow = Flow} = Hook, Publisher, #publish{topic = Topic} = Publish,
     Payload = cut(Publish#publish.payload, Hook#hook.payload_max),
     Message0 = {own(Topic), own(Payload), 0, Flags, Publisher},
     Size = mod_mqtt_rollup_feed_queue:bytes(Message0),
-    case atomics:get(Flow, ?FULL) =:= 0 andalso reserve(Flow, Size) of
+    case atomics:get(Flow, ?FULL) =:= 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES) of
         true ->
             Hook#hook.pid ! {publish, setelement(3, Message0, erlang:system_time(millisecond)), Size},
             ok;
-        false when Qos =:= 0 ->
-            drop(Hook, Topic);
         false ->
-            counters:add(Hook#hook.totals, ?WAITED, 1),
-            wait(Hook, setelement(3, Message0, erlang:system_time(millisecond)))
+            case Qos > 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES_MAX) of
+                true -> wait(Hook, setelement(3, Message0, erlang:system_time(millisecond)), Size);
+                false -> drop(Hook, Topic)
+            end
     end.
 
--spec reserve(atomics:atomics_ref(), pos_integer()) -> boolean().
-reserve(Flow, Size) ->
-    case atomics:add_get(Flow, ?MAILBOX, Size) - Size < ?MAILBOX_BYTES of
+-spec reserve(atomics:atomics_ref(), pos_integer(), pos_integer()) -> boolean().
+reserve(Flow, Size, Max) ->
+    case atomics:add_get(Flow, ?MAILBOX, Size) - Size < Max of
         true ->
             true;
         false ->
@@ -234,10 +236,11 @@ reserve(Flow, Size) ->
     end.
 
 %% The process decides whether there is room in time, and counts what is dropped.
--spec wait(#hook{}, mod_mqtt_rollup_feed_queue:message()) -> ok.
-wait(#hook{pid = Pid, totals = Totals}, Message) ->
+-spec wait(#hook{}, mod_mqtt_rollup_feed_queue:message(), pos_integer()) -> ok.
+wait(#hook{pid = Pid, totals = Totals}, Message, Size) ->
+    counters:add(Totals, ?WAITED, 1),
     Deadline = erlang:monotonic_time(millisecond) + ?WAIT,
-    try gen_server:call(Pid, {publish, Message, Deadline}, ?WAIT_CALL) of
+    try gen_server:call(Pid, {publish, Message, Size, Deadline}, ?WAIT_CALL) of
         ok -> ok;
         dropped -> counters:add(Totals, ?DROPPED, 1)
     catch
@@ -274,7 +277,7 @@ own(Bin) ->
 %%% gen_server callbacks
 %%%===================================================================
 
--spec init(binary()) -> {ok, state(), {continue, restore}} | ignore.
+-spec init(binary()) -> {ok, state()} | ignore.
 init(VHost) ->
     process_flag(trap_exit, true),
     case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
@@ -286,35 +289,32 @@ init(VHost) ->
                 flow = atomics:new(4, [{signed, true}]),
                 totals = counters:new(5, [write_concurrency])
             },
-            {ok,
-                #state{
-                    vhost = VHost,
-                    hook = Hook,
-                    queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits()),
-                    dir = ""
-                },
-                {continue, restore}};
+            State = start_timer(tick, ?TICK, #state{
+                vhost = VHost,
+                hook = Hook,
+                queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits()),
+                dir = ""
+            }),
+            State1 =
+                case configured_feed(VHost) of
+                    none -> State;
+                    Feed -> use(Feed, State)
+                end,
+            %% After a crash there may be a program that waits.
+            mod_mqtt_rollup_port:feed_started(VHost),
+            {ok, State1};
         false ->
             %% It has crashed after the module was stopped. The next start reads its files.
             ignore
     end.
 
--spec handle_continue(restore, state()) -> {noreply, state()}.
-handle_continue(restore, #state{vhost = VHost} = State) ->
-    State1 = start_timer(tick, ?TICK, State),
-    State2 =
-        case configured_feed(VHost) of
-            none -> State1;
-            Feed -> use(Feed, State1)
-        end,
-    %% After a crash there may be a program that waits.
-    mod_mqtt_rollup_port:feed_started(VHost),
-    {noreply, State2}.
-
 -spec handle_call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
-handle_call({publish, Message, Deadline}, From, #state{waiting = Waiting} = State) ->
-    State1 = State#state{waiting = queue:in({From, Message, Deadline}, Waiting)},
-    {noreply, settle(State1)};
+handle_call({publish, _, Size, _}, _From, #state{filters = [], hook = #hook{flow = Flow}} = State) ->
+    atomics:sub(Flow, ?MAILBOX, Size),
+    {reply, ok, State};
+handle_call({publish, Message, Size, Deadline}, From, #state{waiting = Waiting, hook = #hook{flow = Flow}} = State) ->
+    atomics:sub(Flow, ?MAILBOX, Size),
+    {noreply, settle(State#state{waiting = queue:in({From, Message, Deadline}, Waiting)})};
 handle_call(info, _From, State) ->
     {reply, {info, show(State)}, State};
 handle_call(adopt, _From, #state{vhost = VHost} = State) ->
@@ -353,6 +353,10 @@ handle_cast(Message, State) ->
     {noreply, State}.
 
 -spec handle_info(term(), state()) -> {noreply, state()} | {stop, normal, state()}.
+handle_info({publish, _, Size}, #state{filters = [], hook = #hook{flow = Flow}} = State) ->
+    %% It was on its way when the last filter was taken out.
+    atomics:sub(Flow, ?MAILBOX, Size),
+    {noreply, State};
 handle_info({publish, Message, Size}, #state{hook = #hook{flow = Flow}} = State) ->
     atomics:sub(Flow, ?MAILBOX, Size),
     {noreply, settle(add(Message, State))};
@@ -373,7 +377,7 @@ handle_info({'DOWN', _, port, _, _}, State) ->
 handle_info({'DOWN', _, process, _, normal}, State) ->
     {noreply, State};
 handle_info({'DOWN', _, process, _, Reason}, #state{vhost = VHost} = State) ->
-    ?WARNING_MSG("mod_mqtt_rollup at ~ts: retained messages could not be read: ~P", [VHost, Reason, 20]),
+    ?WARNING_MSG("mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]),
     {noreply, State};
 handle_info(Message, State) ->
     ?WARNING_MSG("Unexpected info: ~p", [Message]),
@@ -765,7 +769,9 @@ save(#state{vhost = VHost, queue = Queue} = State) ->
 %% Reads what an earlier feed has left.
 -spec restore(state()) -> state().
 restore(#state{vhost = VHost} = State) ->
-    {Queue, Strangers} = mod_mqtt_rollup_feed_queue:restore(found(State), new_epoch(), no_limits()),
+    %% There is less than one message in a microsecond, so time is ahead of all numbers.
+    Next = erlang:system_time(microsecond),
+    {Queue, Strangers} = mod_mqtt_rollup_feed_queue:restore(found(State), new_epoch(), Next, no_limits()),
     lists:foreach(fun(Name) -> say_aside(Name, "it is none of this queue", State) end, Strangers),
     case mod_mqtt_rollup_feed_queue:info(Queue) of
         #{messages := 0} -> ok;

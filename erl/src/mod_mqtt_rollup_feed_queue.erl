@@ -16,7 +16,7 @@
 %% messages asks has_room/1 before. What is added without room is kept all the same.
 -module(mod_mqtt_rollup_feed_queue).
 
--export([new/2, restore/3, set_limits/2]).
+-export([new/2, restore/4, set_limits/2]).
 -export([add/2, lost/3, has_room/1]).
 -export([up/1, down/1, committed/3, flush/1, next/1, heartbeat/2]).
 -export([unwritten/3, writable/1, unreadable/2, files/1, close/1]).
@@ -33,8 +33,6 @@
 %% Publishers are interrupted between looking at the clock and sending; more than this is a clock that
 %% was set back.
 -define(DISORDER_MS, 1000).
-%% More than there can be in memory at a time.
--define(GAP, 16#100000000).
 %% Of the names of files and what is in them.
 -define(VERSION, "1").
 
@@ -108,10 +106,11 @@ new(Epoch, Limits) ->
     #queue{epoch = Epoch, limits = Limits}.
 
 %% @doc The queue of the files that were found, and the names of those that do not belong to it. With
-%% no file of a right name it is a new one of the given epoch. Numbers go on with a gap: those that
-%% follow the files may have been used before a crash.
--spec restore([stored()], NewEpoch :: pos_integer(), limits()) -> {state(), [name()]}.
-restore(Found, NewEpoch, Limits) ->
+%% no file of a right name it is a new one of the given epoch. Numbers go on at `Next' or above: those
+%% that follow the files may have been used before a crash, so each start has to give a number that no
+%% start before has come to.
+-spec restore([stored()], NewEpoch :: pos_integer(), Next :: pos_integer(), limits()) -> {state(), [name()]}.
+restore(Found, NewEpoch, Next, Limits) ->
     Parsed = [{parse_name(Name), File} || {Name, _, _} = File <- Found],
     Strangers = [Name || {error, {Name, _, _}} <- Parsed],
     case lists:sort([{First, Last, Epoch, File} || {{ok, Epoch, First, Last}, File} <- Parsed]) of
@@ -120,20 +119,19 @@ restore(Found, NewEpoch, Limits) ->
         Files ->
             %% There are several epochs only if somebody has copied files.
             {_, Epoch} = lists:max([{Since, Epoch} || {_, _, Epoch, {_, _, Since}} <- Files]),
-            lists:foldl(
-                fun restore_file/2,
-                {#queue{epoch = Epoch, limits = Limits, next = 1 + ?GAP}, Strangers},
-                Files
-            )
+            {Q, AllStrangers} = lists:foldl(
+                fun restore_file/2, {#queue{epoch = Epoch, limits = Limits}, Strangers}, Files
+            ),
+            {Q#queue{next = max(Q#queue.next, Next)}, AllStrangers}
     end.
 
 -spec restore_file({pos_integer(), pos_integer(), pos_integer(), stored()}, {state(), [name()]}) ->
     {state(), [name()]}.
 restore_file({First, Last, Epoch, {_, Bytes, Since}}, {#queue{epoch = Epoch, next = Next} = Q, Strangers}) when
-    First + ?GAP >= Next
+    First >= Next
 ->
     Frame = #frame{first = First, last = Last, bytes = Bytes, since = Since, place = file},
-    {put_ready(Frame, Q#queue{next = Last + 1 + ?GAP}), Strangers};
+    {put_ready(Frame, Q#queue{next = Last + 1}), Strangers};
 restore_file({_, _, _, {Name, _, _}}, {Q, Strangers}) ->
     {Q, [Name | Strangers]}.
 

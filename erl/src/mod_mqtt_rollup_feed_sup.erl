@@ -62,7 +62,7 @@ start(VHost, Tries) ->
         {error, running} ->
             adopt(VHost, Tries);
         {error, Reason} ->
-            ?ERROR_MSG("mod_mqtt_rollup at ~ts: the feed cannot be started: ~P", [VHost, Reason, 20])
+            ?ERROR_MSG("mod_mqtt_rollup at ~ts: the feed cannot be started: ~0P", [VHost, Reason, 20])
     end.
 
 -spec adopt(binary(), pos_integer()) -> ok.

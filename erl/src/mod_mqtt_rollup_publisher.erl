@@ -187,7 +187,7 @@ log(VHost, Kind, not_loaded) ->
         "mod_mqtt_rollup at ~ts: nothing is published on ~ts because mod_mqtt is not loaded", [VHost, Kind]
     );
 log(VHost, Kind, Reason) ->
-    ?WARNING_MSG("mod_mqtt_rollup at ~ts: mod_mqtt does not publish on ~ts: ~P", [VHost, Kind, Reason, 10]).
+    ?WARNING_MSG("mod_mqtt_rollup at ~ts: mod_mqtt does not publish on ~ts: ~0P", [VHost, Kind, Reason, 10]).
 
 -spec name(binary()) -> atom().
 name(VHost) ->

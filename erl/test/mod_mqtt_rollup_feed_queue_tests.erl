@@ -192,14 +192,14 @@ the_end_writes_everything_that_is_not_committed_test() ->
 
 files_are_read_again_in_order_and_the_epoch_goes_on_test() ->
     Files = [{Name, byte_size(Bin), 5} || {write, Name, Bin} <- ?Q:close(add([m(1)], queue()))],
-    {Q, []} = ?Q:restore(Files, 8, ?ROOMY),
+    {Q, []} = ?Q:restore(Files, 8, 1000, ?ROOMY),
     ?assertMatch(#{messages := 1, since := 5}, ?Q:info(Q)),
     {[{file, _}], Q1} = sent(commit(0, 0, ?Q:up(Q))),
     {[{feed, 7, First, _, _, _, _}], _} = sent(add([m(2)], commit(1, Q1))),
-    ?assert(First > 1).
+    ?assertEqual(1000, First).
 
 without_files_an_epoch_begins_test() ->
-    {Q, []} = ?Q:restore([], 8, ?ROOMY),
+    {Q, []} = ?Q:restore([], 8, 1000, ?ROOMY),
     {[{feed, 8, 1, _, _, _, _}], _} = sent(add([m(1)], commit(0, 0, ?Q:up(Q)))).
 
 strange_files_are_named_test() ->
@@ -212,7 +212,7 @@ strange_files_are_named_test() ->
         {"2-7-00000000000000000006-00000000000000000009.frame", 1, 10},
         {"notes.txt", 1, 10}
     ],
-    {Q, Strangers} = ?Q:restore(Found, 8, ?ROOMY),
+    {Q, Strangers} = ?Q:restore(Found, 8, 1000, ?ROOMY),
     ?assertEqual([File(7, 1, 5)], ?Q:files(Q)),
     ?assertEqual(lists:sort([Name || {Name, _, _} <- tl(Found)]), lists:sort(Strangers)).
 
@@ -237,6 +237,7 @@ course(Seed) ->
         files => #{},
         added => [],
         clock => 1000,
+        starts => 0,
         %% The program: what it has committed, what else it has taken, and both directions of the pipe.
         epoch => 0,
         number => 0,
@@ -305,10 +306,10 @@ event(100, #{queue := Q, files := Files} = W) ->
 event(_, W) ->
     W.
 
-restart(Files, #{limits := Limits} = W) ->
+restart(Files, #{limits := Limits, starts := Starts} = W) ->
     Found = [{Name, byte_size(Bin), 0} || {Name, Bin} <- maps:to_list(Files)],
-    {Q, []} = ?Q:restore(Found, rand:uniform(1 bsl 62), Limits),
-    W#{files := Files, queue := Q, runs := false, to := [], from := [], taken := []}.
+    {Q, []} = ?Q:restore(Found, rand:uniform(1 bsl 62), (Starts + 1) * 1000000, Limits),
+    W#{files := Files, queue := Q, starts := Starts + 1, runs := false, to := [], from := [], taken := []}.
 
 %% The program commits a part of what it has.
 store(#{taken := [{feed, Epoch, First, _, _, _, Messages} | Rest], stored := Stored} = W) ->
