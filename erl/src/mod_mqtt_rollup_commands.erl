@@ -101,6 +101,9 @@ status(Host) ->
             {error, {unavailable, _, _}} ->
                 %% Why it is not there is told by the facts about the link.
                 [];
+            {error, {timeout, _, Message}} ->
+                %% What waits for it is worth knowing all the more.
+                [{<<"program.problem">>, Message}];
             {error, Failure} ->
                 fail(Failure)
         end,

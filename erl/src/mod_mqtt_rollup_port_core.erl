@@ -24,6 +24,8 @@
 -define(STABLE, 60000).
 -define(CREDIT, 64).
 -define(PENDING_MAX, 1000).
+%% When the own broker is no longer reached as a client, that client says goodbye for so long.
+-define(FAREWELL, 6000).
 %% Publications that the program may have sent without an answer.
 -define(PUBLISHING_MAX, 256).
 
@@ -39,7 +41,7 @@
 -type result() :: {ok, map()} | {error, mod_mqtt_rollup_wire:failure()}.
 %% Monotonic milliseconds, and a random number from 0 to 1 that spreads the restarts.
 -type clock() :: #{now := integer(), jitter := float()}.
--type timer() :: open | hello | configure | {request, mod_mqtt_rollup_wire:id()}.
+-type timer() :: open | hello | configure | online | {request, mod_mqtt_rollup_wire:id()}.
 -type reply_to() :: term().
 -type event() ::
     {timer, timer()}
@@ -134,8 +136,13 @@ handle({timer, configure}, Clock, #core{phase = configuring} = S) ->
 handle({timer, configure}, _, #core{phase = running, sent = {_, _}} = S) ->
     next_configure(
         S#core{sent = none},
-        [{log, error, "the program does not answer to the new configuration; the old one goes on"}]
+        [
+            {log, error, "the program does not answer to the new configuration; the old one goes on"}
+            | still_online(S)
+        ]
     );
+handle({timer, online}, _, S) ->
+    {S, [{status, online} || has_feed(S)]};
 handle({timer, {request, Id}}, _, S) ->
     finish(Id, failure(timeout, "The program did not answer in time"), S);
 handle({timer, _}, _, S) ->
@@ -253,6 +260,7 @@ frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id,
     next_configure(S#core{sent = none}, [
         {cancel_timer, configure},
         {log, error, ["the new configuration is refused, the old one goes on:\n", lines(Failures)]}
+        | still_online(S)
     ]);
 frame({configured, Id, {error, Failures}}, Clock, #core{phase = configuring, sent = {Id, _}} = S) ->
     fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Clock, S);
@@ -295,11 +303,24 @@ frame(Frame, Clock, #core{phase = Phase} = S) ->
 %%%===================================================================
 
 -spec send_configure(config(), state()) -> {state(), [effect()]}.
-send_configure(Config, #core{next_id = Id} = S) ->
-    {S#core{next_id = Id + 1, sent = {Id, Config}}, [
-        {send, control, {configure, Id, maps:remove(feed, Config)}},
-        {start_timer, configure, ?CONFIGURE_TIMEOUT}
-    ]}.
+send_configure(#{feed := Feed} = Config, #core{next_id = Id} = S) ->
+    %% Before, because a client that takes over says that it is online.
+    Offline = [{status, offline} || Feed =:= none, has_feed(S)],
+    {S#core{next_id = Id + 1, sent = {Id, Config}},
+        Offline ++
+            [
+                {send, control, {configure, Id, maps:remove(feed, Config)}},
+                {start_timer, configure, ?CONFIGURE_TIMEOUT}
+            ]}.
+
+%% Takes back what was said before the configuration that is refused now.
+-spec still_online(state()) -> [effect()].
+still_online(#core{sent = {_, #{feed := Feed}}} = S) ->
+    [{status, online} || Feed =:= none, has_feed(S)].
+
+-spec has_feed(state()) -> boolean().
+has_feed(#core{phase = Phase, config = #{feed := Feed}}) ->
+    Phase =:= running andalso Feed =/= none.
 
 %% Without a program nobody else can say what is to be collected.
 -spec collected(config()) -> feed_effect().
@@ -310,9 +331,10 @@ collected(#{feed := Feed}) -> {configure, Feed}.
 -spec feed(config(), none | config()) -> [effect()].
 feed(#{feed := none}, none) -> [{feed, off}];
 feed(#{feed := none}, #{feed := none}) -> [];
-feed(#{feed := none}, _) -> [{feed, off}, {status, offline}];
-feed(#{feed := Feed}, #{feed := Old}) when Old =/= none -> [{feed, {up, Feed}}];
-feed(#{feed := Feed}, _) -> [{feed, {up, Feed}}, {status, online}].
+feed(#{feed := none}, _) -> [{cancel_timer, online}, {feed, off}];
+feed(#{feed := Feed}, none) -> [{feed, {up, Feed}}, {status, online}];
+feed(#{feed := Feed}, #{feed := none}) -> [{feed, {up, Feed}}, {start_timer, online, ?FAREWELL}];
+feed(#{feed := Feed}, _) -> [{feed, {up, Feed}}].
 
 -spec next_configure(state(), [effect()]) -> {state(), [effect()]}.
 next_configure(#core{waiting = none} = S, Effects) ->
@@ -371,7 +393,7 @@ down(Level, Reason, Clock, #core{problem = Known} = S, Before) ->
 
 %% What is left of this run: timers and people who wait.
 -spec hang_up(state()) -> {state(), [effect()]}.
-hang_up(#core{pending = Pending, waiting = Waiting, config = Config, phase = Phase} = S) ->
+hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
     Next =
         case Waiting of
             none -> Config;
@@ -382,9 +404,9 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config, phase = Pha
      || {Id, To} <- lists:sort(maps:to_list(Pending))
     ]),
     Feed =
-        case {Phase, Config} of
-            {running, #{feed := Used}} when Used =/= none -> [{feed, down}, {status, offline}];
-            _ -> []
+        case has_feed(S) of
+            true -> [{cancel_timer, online}, {feed, down}, {status, offline}];
+            false -> []
         end,
     {
         S#core{

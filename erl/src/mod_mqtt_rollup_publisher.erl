@@ -179,7 +179,7 @@ refused(Topic, Reason, #state{vhost = VHost, refused = Refused} = State) ->
 log(VHost, Kind, publish_forbidden) ->
     ?WARNING_MSG(
         "mod_mqtt_rollup at ~ts: mod_mqtt refuses what is published on ~ts. Add to its option access_publish "
-        "a rule for \"~ts\" that allows an empty user name, such as {user_regexp: \"^$\"}",
+        "a rule for \"~ts\" that allows an empty user name, such as {allow: {user_regexp: \"^$\"}}",
         [VHost, Kind, Kind]
     );
 log(VHost, Kind, not_loaded) ->

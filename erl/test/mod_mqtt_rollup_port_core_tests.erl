@@ -240,12 +240,24 @@ a_reload_goes_to_the_feed_when_the_program_has_taken_it_test() ->
     ?assertEqual([], link_effects(element(2, handle({frame, {configured, 2, Refusal}}, S1)))).
 
 the_feed_can_be_taken_out_and_put_in_test() ->
-    {S1, _} = handle({configure, ?CONFIG}, running_with_feed()),
+    {S1, E1} = handle({configure, ?CONFIG}, running_with_feed()),
+    %% The client that takes over will say that it is online.
+    ?assertMatch([{status, offline}, {send, _, _} | _], E1),
     {S2, E2} = handle({frame, {configured, 2, ok}}, S1),
-    ?assertEqual([{feed, off}, {status, offline}], link_effects(E2)),
+    ?assertEqual([{feed, off}], link_effects(E2)),
     {S3, _} = handle({configure, ?WITH_FEED}, S2),
-    {_, E4} = handle({frame, {configured, 3, ok}}, S3),
-    ?assertEqual([{feed, {up, ?FEED}}, {status, online}], link_effects(E4)).
+    {S4, E4} = handle({frame, {configured, 3, ok}}, S3),
+    %% The client that goes will say that it is offline.
+    ?assertEqual([{feed, {up, ?FEED}}], link_effects(E4)),
+    ?assert(lists:member({start_timer, online, 6000}, E4)),
+    ?assertMatch({_, [{status, online}]}, handle({timer, online}, S4)),
+    ?assertMatch({_, []}, handle({timer, online}, S2)).
+
+a_refused_reload_without_the_feed_leaves_it_online_test() ->
+    {S1, _} = handle({configure, ?CONFIG}, running_with_feed()),
+    Refusal = {error, [{bad_config, <<>>, <<"no">>}]},
+    {_, E} = handle({frame, {configured, 2, Refusal}}, S1),
+    ?assertEqual([{status, online}], link_effects(E)).
 
 without_a_program_the_feed_is_configured_at_once_test() ->
     {_, E} = handle({configure, ?WITH_FEED}, new()),
