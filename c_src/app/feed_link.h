@@ -24,9 +24,9 @@ namespace rollup::app {
 
 class FeedLink {
  public:
-  // The feed says at least once a second how far it is. When that is longer ago than this, something
-  // may have come that is not here yet. No bucket is published or sealed earlier than so long after
-  // its end (SEMANTICS 1.3), so nothing that comes over the feed is ever too late.
+  // The feed says at least once a second how far it is. When that is longer ago than this,
+  // something may have come that is not here yet. No bucket is published or sealed earlier than so
+  // long after its end (SEMANTICS 1.3), so nothing that comes over the feed is ever too late.
   static constexpr Duration kSilenceMax{2000};
   // Publications that Erlang has not answered.
   static constexpr std::uint64_t kInFlightMax = 256;

@@ -91,9 +91,13 @@ class Home:
         """The directory that `module_install` left."""
         return self._installed()
 
-    def rollup(self, options, users=("alice",), **ejabberd_options):
-        """A running ejabberd with the module and these options (YAML), and with accounts rollup, sensors and `users`."""
+    def rollup(self, options, users=("alice",), link="feed", **ejabberd_options):
+        """A running ejabberd with the module and these options (YAML), and with accounts rollup, sensors and `users`.
+
+        `link`: how the module reaches this ejabberd's own broker, `feed` or `client`.
+        """
         server = self.ejabberd(**ejabberd_options)
+        server.link = link
         server.add_installed(self._installed())
         server.start()
         server.register("rollup", "sensors", *users)
@@ -101,7 +105,10 @@ class Home:
         return server
 
     def configure(self, server, options):
-        """The first configuration: returns when the program has subscribed to what it names."""
+        """The first configuration: returns when the program takes in what it names."""
+        if server.link == "feed":
+            self.reconfigure(server, options, r"the program is running")
+            return
         with MqttClient(server.mqtt_port, "rollup@localhost", "rollup") as watcher:
             # Published when the link has come up, behind the subscriptions. (An older one is retained.)
             watcher.subscribe("rollup/status/json", retain_handling=2)
@@ -109,7 +116,7 @@ class Home:
             watcher.wait_for_topic("rollup/status/json")
 
     def reconfigure(self, server, options, log=r"the new configuration is in use"):
-        """A later configuration: returns when the program has taken it. Its subscriptions may follow in a moment."""
+        """A later configuration: returns when the program has taken it. Subscriptions of a client may follow in a moment."""
         since = server.log_position()
         server.write_config(server.broker_options() + options)
         printed = server.reload()

@@ -1,4 +1,4 @@
-"""Kills, restarts and a broker that goes away: the history has no hole."""
+"""Kills, restarts and a broker that goes away, on the link `client`: what was committed stays, and it comes back."""
 
 import pytest
 from answers import count, history, status, until
@@ -17,7 +17,7 @@ streams:
 
 @pytest.fixture(scope="module")
 def server(shared_home):
-    return shared_home.rollup(OPTIONS)
+    return shared_home.rollup(OPTIONS, link="client")
 
 
 def total(server, name):
@@ -94,8 +94,7 @@ def process_exists(pid):
 def test_a_broker_that_was_stopped_and_started_is_listened_to_again(home):
     broker = home.mosquitto()
     options = OPTIONS.replace("    topic", "    broker: shed\n    topic")
-    # The brokers of the configuration: the line goes below the one of `ejabberd`.
-    server = home.rollup(f"  shed: {{host: 127.0.0.1, port: {broker.port}}}\n{options}")
+    server = home.rollup(f"brokers:\n  shed: {{host: 127.0.0.1, port: {broker.port}}}\n{options}")
     until(lambda: status(server).get("broker.shed.state") == "connected", what="the link")
     home.mqtt(broker).publish("count/shed", "1")
     until(lambda: count(server, "count/shed") == 1)

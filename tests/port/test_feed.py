@@ -211,3 +211,14 @@ def test_a_reload_in_the_middle_of_a_backlog_loses_nothing(start):
     program.wait_for_commit(1000)
     assert count(program) == 1000
     assert program.status()["dropped"] == {}
+
+
+def test_a_reload_may_take_the_link_away_with_answers_on_their_way(start, broker):
+    program = connect(start())
+    program.feed(1, [(TOPIC, "1", now_ms())])
+    program.wait_for_commit(1)
+    assert program.configure(rules(), [terms_of.broker(broker.port)]) == "ok"
+    program.send((Atom("published"), 3, 0))
+    program.feed(2, [(TOPIC, "2", now_ms())])
+    program.wait_until(lambda status: status["brokers"][0]["state"] == "connected", "the other link")
+    assert program.status()["received"] == 1

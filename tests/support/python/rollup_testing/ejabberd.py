@@ -82,6 +82,7 @@ class Ejabberd:
         self.c2s_port, self.mqtt_port, self._api_port, self._distribution_port = (process.free_port() for _ in range(4))
         self.node = f"rollup{os.getpid()}x{self.c2s_port}@localhost"
         self.directory = process.service_directory("ejabberd")
+        self.link = "feed"  # how the module reaches this server's broker, or "client"
         self._service = None
         for name in ("home", "conf", "spool", "logs", "run", "modules", "modules/sources"):
             os.mkdir(self.path(name))
@@ -131,7 +132,9 @@ class Ejabberd:
         self._write("conf/ejabberd.yml", config)
 
     def broker_options(self, user="rollup@localhost", password="rollup"):
-        """The `brokers` lines with which the module logs in to this server as an ordinary MQTT client."""
+        """The `brokers` lines with which the module reaches this server's own broker by `link`."""
+        if self.link == "feed":
+            return ""
         return (
             f"brokers:\n  ejabberd: {{host: {process.LOOPBACK}, port: {self.mqtt_port}, "
             f'username: "{user}", password: "{password}"}}\n'
