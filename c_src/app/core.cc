@@ -107,6 +107,7 @@ Result<void> Core::restore() {
       return restored;
     }
   }
+  engine_->clear_counters();
   intake_ = std::make_unique<engine::Intake>(*engine_);
   // The rules of the journal that begins now stand in the checkpoint before it.
   return write_checkpoint();
@@ -156,6 +157,7 @@ Result<void> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::st
   if (Result<void> restored = next->restore(engine_->save()); !restored) {
     return restored;
   }
+  next->take_counters(*engine_);
   std::swap(plan_, plan);
   std::swap(rules_bytes_, rules_bytes);
   std::swap(engine_, next);

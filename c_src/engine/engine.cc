@@ -367,6 +367,24 @@ const Counters& Engine::counters(StreamIndex stream) const {
   return impl_->state.streams[stream].counters;
 }
 
+void Engine::clear_counters() {
+  for (StreamState& stream : impl_->state.streams) {
+    stream.counters = {};
+  }
+  impl_->state.unrouted = {};
+}
+
+void Engine::take_counters(const Engine& before) {
+  impl_->state.unrouted = before.impl_->state.unrouted;
+  for (StreamIndex now = 0; now < plan().streams.size(); ++now) {
+    for (StreamIndex then = 0; then < before.plan().streams.size(); ++then) {
+      if (plan().streams[now].config.name == before.plan().streams[then].config.name) {
+        impl_->state.streams[now].counters = before.impl_->state.streams[then].counters;
+      }
+    }
+  }
+}
+
 const Counters& Engine::unrouted() const { return impl_->state.unrouted; }
 
 }  // namespace rollup::engine

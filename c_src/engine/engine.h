@@ -132,6 +132,10 @@ class Engine {
   void count_accepted(StreamIndex stream);  // for a retained copy that is no sample
   const Counters& counters(StreamIndex stream) const;
   const Counters& unrouted() const;  // what belongs to no stream
+  // Forgets what was counted: a replayed journal was counted when it was written.
+  void clear_counters();
+  // Goes on counting where an engine with another plan has come to, streams by their names.
+  void take_counters(const Engine& before);
 
  private:
   struct Impl;

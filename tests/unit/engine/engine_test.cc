@@ -210,6 +210,21 @@ TEST_F(EngineTest, MessagesWithIdentifiersGoToTheirStreamsOnly) {
   EXPECT_EQ(engine.unrouted().dropped[static_cast<std::size_t>(DropReason::bad_topic)], 1U);
 }
 
+TEST_F(EngineTest, CountersGoOnOverAReload) {
+  Engine engine(testing::compile(config_));
+  engine.count_dropped(0, DropReason::not_json, "home/a/temp");
+  engine.count_dropped(std::nullopt, DropReason::bad_topic, "x");
+  config_.streams.insert(config_.streams.begin(), testing::make_stream("all", "home/#"));
+  Engine next(testing::compile(config_));
+  next.take_counters(engine);
+  EXPECT_EQ(next.counters(0).received, 0U);
+  EXPECT_EQ(next.counters(1).received, 1U);
+  EXPECT_EQ(next.unrouted().received, 1U);
+  next.clear_counters();
+  EXPECT_EQ(next.counters(1).received, 0U);
+  EXPECT_EQ(next.unrouted().received, 0U);
+}
+
 // Late samples wait for the end of the turn, so a back-fill is not made anew with each of them.
 TEST_F(EngineTest, ABackFillTakesTimeInProportion) {
   config_.streams[0].time = "/t";
