@@ -2,6 +2,7 @@
 
 SHELL := /bin/sh
 PYTHON := /usr/bin/python3
+MINUTES := 10
 LAYERS :=
 DEMO_SECONDS :=
 PACKAGE := build/contrib/mod_mqtt_rollup
@@ -10,13 +11,14 @@ FORMATTED = $(shell find c_src tests bench -name '*.cc' -o -name '*.h')
 # Only where the machine has it.
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 
-.PHONY: help deps demo-deps program-deps build demo test contrib format format-check tidy bench clean
+.PHONY: help deps demo-deps program-deps build demo test soak contrib format format-check tidy bench clean
 
 help:
 	@echo "make demo          show it: a private ejabberd with a small simulated home (DEMO_SECONDS=60 ends by itself)"
 	@echo "make contrib       write $(PACKAGE)/ for \`ejabberdctl module_install\`"
 	@echo "make build         the program alone, in build/program"
 	@echo "make test          the test layers, cheapest first (LAYERS=\"arrows cpp\" for some; see docs/TESTING.md)"
+	@echo "make soak          kill the program under load for MINUTES=10, and count"
 	@echo "make bench         the benchmarks"
 	@echo "make format        format the C++ sources; format-check only looks"
 	@echo "make tidy          clang-tidy"
@@ -50,6 +52,9 @@ format: deps
 
 format-check tidy: deps
 	@$(PYTHON) tests/run.py $(subst format-check,format,$@)
+
+soak: deps
+	ROLLUP_SOAK_MINUTES=$(MINUTES) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e/test_feed.py -k hundred
 
 bench: deps
 	cmake --preset release -B build/bench -DROLLUP_DEVELOPER_MODE=ON
