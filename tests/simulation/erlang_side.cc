@@ -24,6 +24,9 @@ std::string text_of(const Term* term) {
   return bytes == nullptr ? "" : *bytes;
 }
 
+// Batches are kept whole: what is sent again may begin before what is missing.
+std::uint64_t batch_start(std::uint64_t number) { return number - number % kBatchMax; }
+
 std::uint64_t count_of(const Term& term) {
   return static_cast<std::uint64_t>(term.as_integer().value_or(0));
 }
@@ -196,7 +199,7 @@ void ErlangSide::on_committed(const std::vector<Term>& items) {
   const FeedPosition position{count_of(items[1]), count_of(items[2])};
   if (!std::exchange(may_feed_, true)) {
     // Where the program stands: everything after that goes to it again.
-    sent_up_to_ = position.epoch == epoch_ ? position.number : 0;
+    sent_up_to_ = position.epoch == epoch_ ? batch_start(position.number) : 0;
     if (position.epoch == committed_.epoch && position.number < committed_.number) {
       faults.push_back("what was acknowledged is not there after a restart");
     }
@@ -210,7 +213,7 @@ void ErlangSide::on_committed(const std::vector<Term>& items) {
   if (position.number >= next_number_) {
     faults.push_back("a message was acknowledged that was never sent");
   }
-  while (!queue_.empty() && queue_.front().number <= position.number) {
+  while (!queue_.empty() && queue_.front().number <= batch_start(position.number)) {
     queue_.pop_front();
   }
   while (!ends_.empty() && ends_.front() <= position.number) {

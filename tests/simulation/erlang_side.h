@@ -61,7 +61,10 @@ class ErlangSide {
   bool is_configured() const { return is_configured_; }
   // The program cannot work (its disk fails): it is to be closed and opened again.
   bool is_refused() const { return is_refused_; }
-  bool is_everything_committed() const { return queue_.empty() && under_way_ == 0; }
+  bool is_everything_committed() const {
+    return queue_.empty() ||
+           (committed_.epoch == epoch_ && committed_.number == queue_.back().number);
+  }
   const FeedPosition& committed() const { return committed_; }
   const std::vector<Published>& published() const { return published_; }
   const std::vector<Told>& told() const { return told_; }
