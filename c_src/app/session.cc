@@ -210,6 +210,10 @@ bool Session::feed(port::FeedBatch batch) {
     const Duration away = (now.wall - last.wall) - (now.uptime - last.uptime);
     clock_.add_run(std::max(Duration{0}, away));
   }
+  if (!batch.messages.empty() && batch.epoch == committed_.epoch &&
+      batch.first + batch.messages.size() - 1 <= committed_.number) {
+    outlet_.send(port::encode_committed(committed_));  // or it would be waited for in vain
+  }
   const std::string lost_topic = batch.lost_topic;
   const std::uint64_t lost = feed_->take(std::move(batch));
   for (std::uint64_t i = 0; i < lost; ++i) {

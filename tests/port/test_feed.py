@@ -82,6 +82,16 @@ def test_a_program_that_is_killed_goes_on_where_it_had_committed(start):
     assert count(program) == 3000
 
 
+def test_a_batch_that_is_known_is_acknowledged_again(start):
+    program = connect(start())
+    program.feed(1, [(TOPIC, "1", now_ms()), (TOPIC, "2", now_ms())])
+    program.wait_for_commit(2)
+    program.committed = None
+    program.feed(1, [(TOPIC, "1", now_ms())])
+    program.wait_for_commit(2)
+    assert program.status()["accepted"] == 2
+
+
 def test_another_epoch_begins_anew(start):
     program = connect(start())
     program.feed(5, [(TOPIC, "1", now_ms())], epoch=7)

@@ -215,7 +215,10 @@ void Simulation::act() {
   }
   if (chaos_.clock_steps && chance(3)) {
     lost_order_ = true;
-    jumped_ += Duration{pick(-100'000, 100'000)};
+    // By some minutes, or to where a machine without a battery begins, and back.
+    jumped_ = chance(70)               ? jumped_ + Duration{pick(-100'000, 100'000)}
+              : jumped_ == Duration{0} ? std::chrono::hours(24 * pick(-7000, 7000))
+                                       : Duration{0};
   }
   Disk& disk = Disk::instance();
   if (chaos_.disk_faults && chance(8)) {
@@ -357,6 +360,9 @@ void Simulation::forget_what_was_not_committed() {
 
 void Simulation::settle() {
   is_settling_ = true;
+  if (jumped_ > std::chrono::hours(24) || jumped_ < -std::chrono::hours(24)) {
+    jumped_ = Duration{0};
+  }
   Disk::instance().revive(Disk::Loss::nothing);
   stopped_until_ = unread_until_ = down_until_ = now_;
   for (int i = 0; i < 400 && fault_.empty(); ++i) {
@@ -383,6 +389,7 @@ std::optional<Term> Simulation::ask(const Term& question) {
     if (std::optional<Term> answer = erlang_.take_answer()) {
       const std::vector<Term>& pair = *answer->as_tuple();
       if (!pair[0].is_atom("ok")) {
+        refusal_ = *(*pair[1].as_tuple())[2].as_binary();
         return std::nullopt;
       }
       return pair[1];
@@ -452,8 +459,8 @@ void Simulation::check_series(const std::string& topic, bool is_exact) {
         fault(topic + " at " + format_rfc3339(start) + " has a wrong sum");
       }
     }
-  } else if (count > 0) {
-    fault(topic + " has no history");
+  } else if (count > 0 && is_exact) {
+    fault(topic + " has no history: " + refusal_);
   }
   if (is_exact ? got_count != count : got_count > count) {
     fault(topic + " has " + std::to_string(got_count) + " samples of " + std::to_string(count));

@@ -111,6 +111,7 @@ class Simulation {
 
   std::vector<Sent> sent_;
   std::vector<Sent> others_;
+  std::string refusal_;  // the last error of an answer
   std::string fault_;
 };
 
