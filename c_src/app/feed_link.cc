@@ -40,7 +40,7 @@ std::uint64_t FeedLink::take(port::FeedBatch batch) {
     batch.first = received_.number + 1;
   }
   received_.number = end - 1;
-  batches_.push_back({batch.first, std::move(batch.messages)});
+  batches_.push_back({batch.epoch, batch.first, std::move(batch.messages)});
   return batch.lost;
 }
 
@@ -54,7 +54,7 @@ std::optional<Time> FeedLink::hold(Time wall) const {
 Message FeedLink::pop() {
   ROLLUP_CHECK(!batches_.empty());
   Batch& batch = batches_.front();
-  handed_out_ = {received_.epoch, batch.first + next_};
+  handed_out_ = {batch.epoch, batch.first + next_};
   Message message = std::move(batch.messages[next_]);
   ++next_;
   if (next_ == batch.messages.size()) {
@@ -76,12 +76,12 @@ void FeedLink::publish(publish::Publication publication, Duration running) {
 
 std::optional<std::string> FeedLink::next_publish(Duration running) {
   std::vector<port::Publish> publications;
-  for (std::size_t bytes = 0; in_flight_ < kInFlightMax && bytes < kPublishBytesMax;) {
+  for (std::size_t bytes = 0; under_way_ < kUnderWayMax && bytes < kPublishBytesMax;) {
     std::optional<mqtt::Outgoing> next = outbox_.take(to_steady(running));
     if (!next) {
       break;
     }
-    ++in_flight_;
+    ++under_way_;
     bytes += next->topic.size() + next->payload.size();
     publications.push_back({.topic = std::move(next->topic),
                             .payload = std::move(next->payload),
@@ -96,14 +96,9 @@ std::optional<std::string> FeedLink::next_publish(Duration running) {
   return port::encode_publish(publications);
 }
 
-bool FeedLink::published(const port::Published& answer) {
-  if (answer.count > in_flight_ || answer.refused > answer.count) {
-    return false;
-  }
-  in_flight_ -= answer.count;
+void FeedLink::count(const port::Published& answer) {
   published_ += answer.count - answer.refused;
   refused_ += answer.refused;
-  return true;
 }
 
 port::BrokerStatus FeedLink::status() const {
@@ -112,7 +107,7 @@ port::BrokerStatus FeedLink::status() const {
   status.state = begun_ ? port::BrokerState::connected : port::BrokerState::connecting;
   status.since = begun_.value_or(Time{});
   status.published = published_;
-  status.queued = outbox_.size() + in_flight_;
+  status.queued = outbox_.size() + under_way_;
   if (refused_ > 0) {
     status.last_error = std::to_string(refused_) +
                         " publications were refused by mod_mqtt: see access_publish, and the log";

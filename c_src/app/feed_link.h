@@ -29,11 +29,15 @@ class FeedLink {
   // long after its end (SEMANTICS 1.3), so nothing that comes over the feed is ever too late.
   static constexpr Duration kSilenceMax{2000};
   // Publications that Erlang has not answered.
-  static constexpr std::uint64_t kInFlightMax = 256;
+  static constexpr std::uint64_t kUnderWayMax = 256;
 
-  // `committed`: where the history stands.
-  FeedLink(std::string broker, const FeedPosition& committed)
-      : broker_(std::move(broker)), received_(committed), handed_out_(committed) {}
+  // `committed`: where the history stands. `under_way`: how many publications Erlang has not
+  // answered; it outlives the link, as a reload may take that away and bring it back.
+  FeedLink(std::string broker, const FeedPosition& committed, std::uint64_t& under_way)
+      : broker_(std::move(broker)),
+        received_(committed),
+        handed_out_(committed),
+        under_way_(under_way) {}
 
   const std::string& broker() const { return broker_; }
 
@@ -62,13 +66,13 @@ class FeedLink {
   void publish(publish::Publication publication, Duration running);
   // A frame to send, as far as Erlang's answers allow one.
   std::optional<std::string> next_publish(Duration running);
-  // Erlang's answer. False: it answers for more than was sent.
-  bool published(const port::Published& answer);
+  void count(const port::Published& answer);
 
   port::BrokerStatus status() const;
 
  private:
   struct Batch {
+    std::uint64_t epoch = 0;
     std::uint64_t first = 0;
     std::vector<Message> messages;
   };
@@ -82,7 +86,7 @@ class FeedLink {
   std::size_t next_ = 0;       // of the first batch
 
   mqtt::Outbox outbox_{1000};
-  std::uint64_t in_flight_ = 0;
+  std::uint64_t& under_way_;
   std::uint64_t published_ = 0;
   std::uint64_t refused_ = 0;
 };

@@ -61,12 +61,10 @@ bool Session::handle(port::Incoming message) {
     send_notifications();
   } else if (auto* batch = std::get_if<port::FeedBatch>(&message)) {
     return feed(std::move(*batch));
-  } else if (const auto* published = std::get_if<port::Published>(&message)) {
-    // Answers to a link that a reload has taken away may still be on their way.
-    if (feed_ && !feed_->published(*published)) {
-      return violates("an answer to publications that were not sent");
-    }
-    send_publications();
+  } else if (const auto* since = std::get_if<port::FeedSince>(&message)) {
+    feed_since_ = since->time;
+  } else if (const auto* answer = std::get_if<port::Published>(&message)) {
+    return published(*answer);
   } else if (const auto* notified = std::get_if<port::Notified>(&message);
              notified != nullptr && core_ != nullptr) {
     core_->delivered(notified->outbox_id);
@@ -75,6 +73,19 @@ bool Session::handle(port::Incoming message) {
       told_with_.erase(with);
     }
     delivered_ = true;
+  }
+  return true;
+}
+
+bool Session::published(const port::Published& answer) {
+  if (answer.count > under_way_ || answer.refused > answer.count) {
+    return violates("an answer to publications that were not sent");
+  }
+  under_way_ -= answer.count;
+  // A reload may have taken the link away meanwhile.
+  if (feed_) {
+    feed_->count(answer);
+    send_publications();
   }
   return true;
 }
@@ -147,6 +158,7 @@ port::ConfigOutcome Session::start(const port::Configure& message,
   next_turn_ = now.uptime;
   status_at_ = now.uptime;
   committed_ = *committed;
+  looked_at_ = clock_.running();
   set_feed(terms.brokers, committed_);
   if (auto undelivered = core_->undelivered()) {
     for (auto& [id, notification] : *undelivered) {
@@ -162,16 +174,21 @@ port::ConfigOutcome Session::start(const port::Configure& message,
 
 port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Plan>& plan,
                                          port::ConfigTerms terms) {
-  // What came before was meant for the rules before.
-  do {
+  // What came before was meant for the rules before, as far as it can be taken by now.
+  for (int turns = 0; turns < kTurnsBeforeReload; turns += kTurnsAtOnce) {
     run_turns();
-  } while (has_messages() && !core_->is_stuck() && !hold(clock_.now()));
+    if (!has_messages() || core_->is_stuck() || hold(clock_.now())) {
+      break;
+    }
+  }
   if (core_->is_stuck()) {
     return tl::unexpected(Errors{{ErrorCode::storage, "", trouble_}});
   }
+  const std::vector<std::string> brokers_before = core_->engine().plan().config.brokers;
   if (Result<void> changed = core_->reconfigure(plan, std::move(terms.rules_bytes)); !changed) {
     return tl::unexpected(Errors{changed.error()});
   }
+  move_messages(brokers_before, plan->config.brokers);
   set_feed(terms.brokers, committed_);
   links_.configure(terms.brokers, *plan);
   for (const std::string& broker : links_.names()) {
@@ -181,6 +198,18 @@ port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Pla
     republish(feed_->broker());
   }
   return {};
+}
+
+// Messages that wait keep their broker, whose place in the configuration may be another one now.
+void Session::move_messages(const std::vector<std::string>& from,
+                            const std::vector<std::string>& to) {
+  inbox_.drain(batch_, kMessagesPerTurn);
+  for (std::size_t i = next_; i < batch_.size(); ++i) {
+    std::uint32_t& broker = batch_[i].broker;
+    const auto found =
+        broker < from.size() ? std::find(to.begin(), to.end(), from[broker]) : to.end();
+    broker = static_cast<std::uint32_t>(found - to.begin());  // none: nobody wants the message
+  }
 }
 
 void Session::set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed) {
@@ -193,7 +222,8 @@ void Session::set_feed(const std::vector<Broker>& brokers, const FeedPosition& c
   }
   feed_index_ = static_cast<std::uint32_t>(found - brokers.begin());
   if (!feed_ || feed_->broker() != found->name) {
-    feed_.emplace(found->name, committed);
+    feed_.emplace(found->name, committed, under_way_);
+    feed_silence_ = Duration{0};
   }
 }
 
@@ -202,13 +232,10 @@ bool Session::feed(port::FeedBatch batch) {
     // A batch that was on its way when the link was taken out of the configuration.
     return true;
   }
+  feed_silence_ = Duration{0};
   const bool is_first = !feed_->has_begun();
-  if (is_first && batch.epoch == committed_.epoch) {
-    // The program was away, but nothing that was published meanwhile is missing: as if it had run.
-    const Now now = clock_.now();
-    const Now last = core_->engine().last();
-    const Duration away = (now.wall - last.wall) - (now.uptime - last.uptime);
-    clock_.add_run(std::max(Duration{0}, away));
+  if (is_first) {
+    count_run_since({batch.epoch, batch.first});
   }
   if (!batch.messages.empty() && batch.epoch == committed_.epoch &&
       batch.first + batch.messages.size() - 1 <= committed_.number) {
@@ -224,6 +251,18 @@ bool Session::feed(port::FeedBatch batch) {
     status_at_ = clock_.now().uptime;
   }
   return true;
+}
+
+// The program was away, but from feed_since_ on nothing that was published is missing: as if it had
+// run.
+void Session::count_run_since(const FeedPosition& position) {
+  if (position.epoch != committed_.epoch || !feed_since_) {
+    return;
+  }
+  const Now now = clock_.now();
+  const Now last = core_->engine().last();
+  const Duration away = now.wall - std::max(last.wall, *feed_since_);
+  clock_.add_run(std::max(Duration{0}, away - (now.uptime - last.uptime)));
 }
 
 Result<port::Answer> Session::answer(const port::Question& question) const {
@@ -263,12 +302,32 @@ Duration Session::until_next_work() {
   if (has_messages() && !is_held) {
     return until_turn;
   }
-  const Duration until_deadline = is_held ? kLong : core_->next_deadline(now).value_or(kLong);
+  const Duration until_deadline = is_held ? kLookEvery : core_->next_deadline(now).value_or(kLong);
   const Duration until_status = std::max(Duration{0}, status_at_ - now.uptime);
   return std::max(until_turn, std::min(until_deadline, until_status));
 }
 
+bool Session::takes_messages() const {
+  return core_ != nullptr && !core_->is_stuck() && (next_ == batch_.size() || !hold(clock_.now()));
+}
+
+void Session::watch_feed() {
+  const Duration running = clock_.running();
+  const Duration before = feed_silence_;
+  feed_silence_ += std::min(running - looked_at_, kLookEvery);
+  looked_at_ = running;
+  // Erlang waits for an answer itself.
+  if (feed_ && core_ != nullptr && (core_->is_stuck() || !feed_->empty())) {
+    feed_silence_ = Duration{0};
+  }
+  if (feed_ && before < kFeedGoneAfter && feed_silence_ >= kFeedGoneAfter) {
+    spdlog::error("broker {}: nothing comes from ejabberd's side of the link; going on without it",
+                  feed_->broker());
+  }
+}
+
 void Session::work() {
+  watch_feed();
   if (core_ == nullptr || clock_.now().uptime < next_turn_) {
     return;
   }
@@ -287,7 +346,7 @@ bool Session::has_messages() const {
 }
 
 std::optional<Time> Session::hold(const Now& now) const {
-  return feed_ ? feed_->hold(now.wall) : std::nullopt;
+  return feed_ && feed_silence_ < kFeedGoneAfter ? feed_->hold(now.wall) : std::nullopt;
 }
 
 // One turn, and when there is a backlog some more.
@@ -355,6 +414,7 @@ std::optional<Now> Session::begin_turn(const Now& now) {
   };
   while (count < kMessagesPerTurn && has_feed_message(until)) {
     Message message = feed_->pop();
+    message.broker = feed_index_;
     take(message);
   }
   for (; has_client_message(until); ++next_) {

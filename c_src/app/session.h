@@ -38,6 +38,10 @@ class Session {
   // After a commit that failed.
   static constexpr Duration kRetryEvery{1000};
   static constexpr Duration kTurnSpan{1000};
+  // A feed that says nothing for so long is gone: what other brokers send must not wait for it.
+  static constexpr Duration kFeedGoneAfter{15'000};
+  // The longest sleep while something holds the work.
+  static constexpr Duration kLookEvery{1000};
 
   // All must outlive it.
   Session(port::Outlet& outlet, Links& links, mqtt::Inbox& inbox, Clock& clock)
@@ -47,13 +51,15 @@ class Session {
   bool receive(std::string_view frame);
   int exit_code() const { return exit_code_; }
   bool has_hello() const { return has_hello_; }
+  bool is_configured() const { return core_ != nullptr; }
 
   // Does what is to be done by now.
   void work();
   // How long work() has nothing to do unless something comes in.
   Duration until_next_work();
-  // Whether a message that comes into the inbox is worth waking for.
-  bool takes_messages() const { return core_ != nullptr; }
+  // Whether work() would take a message out of the inbox now: not before there is a configuration,
+  // and neither while the history cannot be written nor while the feed holds the time.
+  bool takes_messages() const;
 
   // Takes what is here, says goodbye to the brokers, and writes the last checkpoint.
   void end();
@@ -63,12 +69,18 @@ class Session {
   static constexpr std::size_t kMessagesPerTurn = 50'000;
   // Turns of a backlog that are run without looking at the port.
   static constexpr int kTurnsAtOnce = 50;
+  // The same before a reload, which is waited for.
+  static constexpr int kTurnsBeforeReload = 1000;
 
   bool handle(port::Incoming message);
   bool hello(const port::Hello& hello);
   void configure(port::Configure message);
   void check(const port::Check& message);
+  bool published(const port::Published& answer);
   bool feed(port::FeedBatch batch);
+  void count_run_since(const FeedPosition& position);
+  void watch_feed();
+  void move_messages(const std::vector<std::string>& from, const std::vector<std::string>& to);
   port::ConfigOutcome reconfigure(const std::shared_ptr<const engine::Plan>& plan,
                                   port::ConfigTerms terms);
   port::ConfigOutcome start(const port::Configure& message,
@@ -103,6 +115,11 @@ class Session {
   std::optional<FeedLink> feed_;
   std::uint32_t feed_index_ = 0;  // Message::broker
   FeedPosition committed_;
+  std::uint64_t under_way_ = 0;  // publications that Erlang has not answered
+  std::optional<Time> feed_since_;
+  // How long nothing came from the feed, a pause of the whole program counted as kLookEvery only.
+  Duration feed_silence_{0};
+  Duration looked_at_{0};  // Clock::running()
   std::string data_dir_;
 
   // What was drained from the inbox; the engine has what stands before next_.

@@ -169,6 +169,12 @@ Result<Incoming> read_notified(const std::vector<Term>& items) {
   return checked<Incoming>(failure, Notified{static_cast<std::uint64_t>(id)});
 }
 
+Result<Incoming> read_feed_since(const std::vector<Term>& items) {
+  Failure failure(ErrorCode::unsupported);
+  const std::int64_t ms = read_integer(failure, items[1], "feed_since", 0, kDurationMsMax);
+  return checked<Incoming>(failure, FeedSince{time_from_ms(ms)});
+}
+
 Result<Incoming> read_published(const std::vector<Term>& items) {
   Failure failure(ErrorCode::unsupported);
   Published published;
@@ -189,7 +195,7 @@ constexpr Shape kShapes[] = {
     {"hello", 2, read_hello},         {"configure", 3, read_configure},
     {"check", 3, read_check},         {"request", 4, read_request},
     {"credit", 2, read_credit},       {"notified", 2, read_notified},
-    {"published", 3, read_published},
+    {"published", 3, read_published}, {"feed_since", 2, read_feed_since},
 };
 
 }  // namespace

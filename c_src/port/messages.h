@@ -71,13 +71,18 @@ struct FeedBatch {
   std::vector<Message> messages;  // Message::broker is not set
 };
 
+// Since when Erlang has been collecting messages for the link without a gap.
+struct FeedSince {
+  Time time;
+};
+
 struct Published {
   std::uint64_t count = 0;
   std::uint64_t refused = 0;  // of `count`
 };
 
-using Incoming =
-    std::variant<Hello, Configure, Check, Request, Credit, Notified, FeedBatch, Published>;
+using Incoming = std::variant<Hello, Configure, Check, Request, Credit, Notified, FeedBatch,
+                              FeedSince, Published>;
 
 // Any bytes are answered with a message or an Error; an Error is a violation of the protocol. A
 // hello of any protocol version is read, so that its version can be named when it is refused.

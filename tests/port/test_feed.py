@@ -1,9 +1,11 @@
 """The in-node link: messages that come over the port, and publications that go back."""
 
 import json
+import os
 import time
 
 from rollup_testing import program as terms_of
+from rollup_testing.mqtt import MqttClient
 from rollup_testing.program import Ended
 from rollup_testing.terms import Atom
 
@@ -18,7 +20,14 @@ def connect(program, the_rules=None):
     program.hello()
     assert program.configure(the_rules or rules(), [terms_of.feed()]) == "ok"
     program.expect("committed")
+    program.send((Atom("feed_since"), 0))
     return program
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def now_ms():
@@ -149,6 +158,75 @@ def test_an_alarm_that_began_and_ended_meanwhile_is_told_once_as_past(start):
     program.wait_until(lambda status: status["history"]["outbox"] == 0, "an empty outbox")
 
 
+def test_time_that_ejabberd_was_away_too_does_not_count(start):
+    the_rules = rules([("hot", terms_of.alert("temperature", "value > 30", for_ms=60_000, notify=["a@localhost"]))], hold_ms=7_200_000)
+    base = now_ms() - 20 * 60_000
+    program = connect(start(), the_rules)
+    program.feed(1, [(TOPIC, "35", base)], up_to_ms=base)
+    program.wait_for_commit(1)
+    program.kill()
+    program = start()
+    program.hello()
+    assert program.configure(the_rules, [terms_of.feed()]) == "ok"
+    program.expect("committed")
+    program.send((Atom("feed_since"), now_ms()))
+    program.credit(10)
+    program.feed(2)
+    program.feed(2, [(TOPIC, "35", now_ms())])
+    program.wait_for_commit(2)
+    assert program.status()["alarms"] == 0
+    assert program.notifications == []
+
+
+def test_other_brokers_do_not_wait_for_a_feed_that_is_gone(start, broker):
+    program = start()
+    program.hello()
+    the_rules = terms_of.rules([
+        ("inside", terms_of.stream("inside/{room}", broker="inside", publish=[])),
+        ("outside", terms_of.stream("outside/{room}", publish=[])),
+    ])  # fmt: skip
+    inside = {**terms_of.feed(), Atom("name"): "inside"}
+    assert program.configure(the_rules, [inside, terms_of.broker(broker.port)]) == "ok"
+    program.wait_until(lambda status: status["brokers"][1]["state"] == "connected", "the link")
+    with MqttClient(broker.port) as client:
+        client.publish("outside/kitchen", "1")
+        before = cpu_seconds(program.process.pid)
+        program.wait_until(lambda status: status["accepted"] == 1, "the message", seconds=40)
+    # It looks once a second, and does not spin.
+    assert cpu_seconds(program.process.pid) - before < 5
+
+
+def test_the_feed_may_be_any_of_the_brokers(start, broker):
+    program = start()
+    program.hello()
+    inside = {**terms_of.feed(), Atom("name"): "inside"}
+    the_rules = terms_of.rules([("inside", terms_of.stream("home/{room}/temperature", broker="inside", publish=[]))])
+    assert program.configure(the_rules, [terms_of.broker(broker.port), inside]) == "ok"
+    program.expect("committed")
+    program.feed(1, [(TOPIC, "1", now_ms())])
+    program.wait_for_commit(1)
+    # Another place after a reload, with messages on their way.
+    program.feed(2, [(TOPIC, "2", now_ms())])
+    assert program.configure(the_rules, [inside, terms_of.broker(broker.port)]) == "ok"
+    program.feed(3, [(TOPIC, "3", now_ms())])
+    program.wait_for_commit(3)
+    assert program.status()["accepted"] == 3
+
+
+def test_a_new_epoch_does_not_mix_with_what_is_left_of_the_old_one(start):
+    program = connect(start())
+    at = now_ms() - 300_000
+    old = [(TOPIC, "1", at + number * 1000) for number in range(200)]
+    program.feed(1000, old, epoch=7, up_to_ms=old[-1][2])
+    program.feed(1, [(TOPIC, "2", now_ms())], epoch=8)
+    seen = []
+    while program.committed != (8, 1):
+        program.expect("committed")
+        seen.append(program.committed)
+    assert seen[-2] == (7, 1199)
+    assert [epoch for epoch, _ in seen] == [7] * (len(seen) - 1) + [8]
+
+
 def test_time_stands_still_while_the_feed_is_silent(start):
     program = connect(start())
     silent_since = now_ms() - 10_000
@@ -225,10 +303,12 @@ def test_a_reload_in_the_middle_of_a_backlog_loses_nothing(start):
 
 def test_a_reload_may_take_the_link_away_with_answers_on_their_way(start, broker):
     program = connect(start())
-    program.feed(1, [(TOPIC, "1", now_ms())])
-    program.wait_for_commit(1)
+    program.answers_publications = False
+    program.feed(1, [(TOPIC, "1", now_ms() - 4000)], up_to_ms=now_ms())
+    while not program.published:
+        program.receive()
     assert program.configure(rules(), [terms_of.broker(broker.port)]) == "ok"
-    program.send((Atom("published"), 3, 0))
+    program.send((Atom("published"), len(program.published), 0))
     program.feed(2, [(TOPIC, "2", now_ms())])
     program.wait_until(lambda status: status["brokers"][0]["state"] == "connected", "the other link")
     assert program.status()["received"] == 1

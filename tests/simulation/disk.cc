@@ -208,14 +208,17 @@ int Disk::next_write(bool grows, bool& tear) {
   return SQLITE_OK;
 }
 
-void Disk::revive(Loss loss) {
+void Disk::revive(Loss loss, std::uint64_t luck) {
   if (loss == Loss::unsynced) {
     for (auto& [path, undos] : unsynced_) {
       std::error_code gone;
       if (!std::filesystem::exists(path, gone)) {
         continue;
       }
-      for (auto undo = undos.rbegin(); undo != undos.rend(); ++undo) {
+      const std::size_t kept = luck % (undos.size() + 1);
+      luck = luck / 7 + 11 * kept;
+      const auto last_kept = undos.rend() - static_cast<std::ptrdiff_t>(kept);
+      for (auto undo = undos.rbegin(); undo != last_kept; ++undo) {
         std::filesystem::resize_file(path, static_cast<std::uintmax_t>(undo->size));
         std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
         file.seekp(undo->offset);

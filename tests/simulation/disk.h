@@ -29,8 +29,9 @@ class Disk {
   void die_after(std::uint64_t writes) { dies_in_ = writes; }
   void die() { is_dead_ = true; }
   bool is_dead() const { return is_dead_; }
-  // All files must be closed. The disk works again; what was not synced may be lost.
-  void revive(Loss loss);
+  // All files must be closed. The disk works again; of each file's writes that were not synced, all
+  // from some one on are lost, by `luck`.
+  void revive(Loss loss, std::uint64_t luck = 0);
   // Works again and knows of no file.
   void reset();
 

@@ -43,8 +43,9 @@ void ErlangSide::lose(const std::string& topic) {
   lost_topic_ = topic;
 }
 
-void ErlangSide::restart(std::uint64_t epoch, bool is_synced) {
+void ErlangSide::restart(std::uint64_t epoch, bool is_synced, Time wall) {
   close();
+  since_ = wall;
   if (!is_synced) {
     committed_ = {};
   }
@@ -52,6 +53,16 @@ void ErlangSide::restart(std::uint64_t epoch, bool is_synced) {
   next_number_ = 1;
   queue_.clear();
   lost_ = 0;
+}
+
+void ErlangSide::crash_feed(std::uint64_t epoch, Time wall) {
+  epoch_ = epoch;
+  since_ = wall;
+  next_number_ = 1;
+  queue_.clear();
+  sent_up_to_ = 0;
+  under_way_ = 0;
+  ends_.clear();
 }
 
 void ErlangSide::open(const Term& config) {
@@ -199,6 +210,7 @@ void ErlangSide::on_committed(const std::vector<Term>& items) {
   const FeedPosition position{count_of(items[1]), count_of(items[2])};
   if (!std::exchange(may_feed_, true)) {
     // Where the program stands: everything after that goes to it again.
+    send(Term::tuple({Term::atom("feed_since"), Term::integer(to_ms(since_))}));
     sent_up_to_ = position.epoch == epoch_ ? batch_start(position.number) : 0;
     if (position.epoch == committed_.epoch && position.number < committed_.number) {
       faults.push_back("what was acknowledged is not there after a restart");

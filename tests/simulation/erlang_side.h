@@ -41,7 +41,9 @@ class ErlangSide {
   void lose(const std::string& topic);
   // The machine went down: what was not committed is gone, and, unless `is_synced`, the newest
   // commits may be too.
-  void restart(std::uint64_t epoch, bool is_synced);
+  void restart(std::uint64_t epoch, bool is_synced, Time wall);
+  // The process of the feed died, and with it what it had not handed over.
+  void crash_feed(std::uint64_t epoch, Time wall);
 
   // -- the port --
   // A new program: greets and configures it with `config`.
@@ -89,6 +91,7 @@ class ErlangSide {
   void on_committed(const std::vector<port::Term>& items);
 
   std::uint64_t epoch_;
+  Time since_;
   std::uint64_t next_number_ = 1;
   std::deque<Message> queue_;       // not committed
   std::uint64_t sent_up_to_ = 0;    // to this program

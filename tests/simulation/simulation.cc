@@ -81,6 +81,8 @@ Simulation::Simulation(std::uint64_t seed)
   chaos_.clock_steps = some(10);
   chaos_.full_sync = some(30);
   chaos_.losses = some(20);
+  chaos_.feed_crashes = some(10);
+  is_feed_first_ = some(50);
   start_ += Duration{pick(0, 100'000)};
   resolution_ = Duration{chance(50) ? 1000 : 10'000};
   lateness_ = Duration{chance(50) ? 2000 : pick(2000, 60'000)};
@@ -150,10 +152,14 @@ Term Simulation::config() const {
            {"streams", Term::list({port::named("in", stream("in/{room}", "ejabberd", {output})),
                                    port::named("other", stream("other/{room}", "other", {}))})},
            {"alerts", Term::list({port::named("hot", alert)})}});
+  std::vector<Term> brokers = {port::feed_term("ejabberd"), port::broker_term("other")};
+  if (!is_feed_first_) {
+    std::swap(brokers[0], brokers[1]);
+  }
   return map({{"data_dir", text(directory_.path().string())},
               {"durability", Term::atom(chaos_.full_sync ? "full" : "normal")},
               {"rules", rules},
-              {"brokers", Term::list({port::feed_term("ejabberd"), port::broker_term("other")})}});
+              {"brokers", Term::list(std::move(brokers))}});
 }
 
 void Simulation::start_program() {
@@ -203,10 +209,18 @@ void Simulation::act() {
   if (chance(50)) {
     erlang_.start_telling();
   }
+  if (chaos_.feed_crashes && chance(4) && !is_cut_) {
+    // Nobody knows what of the messages before comes to be counted; none may be twice.
+    lost_order_ = true;
+    ++epoch_;
+    number_ = 0;
+    erlang_.crash_feed(epoch_, wall());
+  }
   if (chaos_.stops && chance(6)) {
     stopped_until_ = now_ + Duration{pick(100, 20'000)};
   }
-  if (chaos_.slow_reader && chance(6)) {
+  // Never so long that the feed counts as gone.
+  if (chaos_.slow_reader && chance(6) && now_ > unread_until_ + Duration{2000}) {
     unread_until_ = now_ + Duration{pick(100, 8000)};
   }
   if (chaos_.reloads && chance(4) && erlang_.is_configured()) {
@@ -259,7 +273,7 @@ void Simulation::publish_other() {
     return;
   }
   Message message;
-  message.broker = 1;
+  message.broker = is_feed_first_ ? 1 : 0;
   message.topic = "other/0";
   message.payload = std::to_string(pick(0, 50));
   message.arrival = wall();
@@ -272,7 +286,9 @@ void Simulation::pass(Duration time) {
   do {
     Duration next = end;
     if (session_ != nullptr && now_ >= stopped_until_) {
-      next = std::min(next, now_ + std::max(Duration{1}, session_->until_next_work()));
+      // What waits in the pipe wakes it up.
+      const Duration sleep = erlang_.has_output() ? Duration{1} : session_->until_next_work();
+      next = std::min(next, now_ + std::max(Duration{1}, sleep));
     }
     now_ = std::min(end, std::max(next, now_ + Duration{pick(0, 40)}));
     step();
@@ -336,12 +352,12 @@ void Simulation::cut_power() {
   Disk::instance().die();
   erlang_.read(std::exchange(outlet_->bytes, {}));
   end_program(false);
-  Disk::instance().revive(Disk::Loss::unsynced);
+  Disk::instance().revive(Disk::Loss::unsynced, random_());
   had_power_cut_ = true;
   is_cut_ = true;
   ++epoch_;
   number_ = 0;
-  erlang_.restart(epoch_, chaos_.full_sync);
+  erlang_.restart(epoch_, chaos_.full_sync, wall());
   down_until_ = now_ + Duration{pick(0, 5000)};
 }
 
@@ -531,6 +547,10 @@ void Simulation::check_counters() {
   const std::vector<Term>& dropped = *status->get("dropped")->as_map();
   for (std::size_t i = 1; i < dropped.size(); i += 2) {
     sum += *dropped[i].as_integer();
+  }
+  const Term* lost = status->get("dropped")->get("queue_full");
+  if (lost != nullptr && static_cast<std::uint64_t>(*lost->as_integer()) > erlang_.lost()) {
+    fault("more was counted as lost than Erlang lost");
   }
   if (*status->get("received")->as_integer() != sum) {
     fault("received is not accepted and dropped");

@@ -31,7 +31,8 @@ struct Chaos {
   bool node_restarts = false;  // in order: the queue is kept
   bool clock_steps = false;    // the wall clock is set
   bool full_sync = false;
-  bool losses = false;  // Erlang's queue is full now and then
+  bool losses = false;        // Erlang's queue is full now and then
+  bool feed_crashes = false;  // the feed begins anew while the program runs
 };
 
 class Simulation {
@@ -92,6 +93,7 @@ class Simulation {
   std::uint64_t epoch_ = 1;
   std::uint64_t number_ = 0;  // of the newest message in the epoch
   bool is_reloaded_ = false;
+  bool is_feed_first_ = true;  // of the brokers
 
   std::unique_ptr<SimClock> clock_;
   std::unique_ptr<SimOutlet> outlet_;
