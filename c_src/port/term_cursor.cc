@@ -117,7 +117,7 @@ bool TermCursor::take_list(std::size_t& size) {
   std::uint64_t tag = 0;
   std::uint64_t elements = 0;
   if (!take_tag(tag) || (tag != kNil && tag != kList) ||
-      (tag == kList && !take_unsigned(4, elements))) {
+      (tag == kList && (!take_unsigned(4, elements) || elements == 0))) {
     return false;
   }
   size = elements;

@@ -55,7 +55,8 @@ class TermCursor {
   bool take_atom(std::string_view& name);
   // The number of its elements, which follow.
   bool take_tuple(std::size_t& size);
-  // The same; after the elements of a list that is not empty comes take_nil().
+  // The same; after the elements of a list that is not empty comes take_nil(). The empty list is a
+  // nil, as Erlang writes it: a list that says it has no elements is refused.
   bool take_list(std::size_t& size);
   bool take_nil();
 

@@ -272,6 +272,17 @@ TEST(FeedReaderTest, ACutOffBatchIsRefusedAtEveryByte) {
   EXPECT_FALSE(decode(frame + '\0'));
 }
 
+// Its end could be missing, and nobody would see it.
+TEST(FeedReaderTest, AnEmptyListInTheLongFormIsRefused) {
+  std::string frame = frame_of(batch_term({}));
+  ASSERT_TRUE(decode(frame));
+  ASSERT_EQ(frame.back(), '\x6a');
+  frame.pop_back();
+  const std::string list("\x6c\0\0\0\0", 5);
+  EXPECT_FALSE(decode(frame + list));
+  EXPECT_FALSE(decode(frame + list + '\x6a'));
+}
+
 TEST(DecodeTest, AnswersToPublicationsArrive) {
   const auto published = decoded<Published>(
       Term::tuple({Term::atom("published"), Term::integer(12), Term::integer(2)}));
