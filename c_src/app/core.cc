@@ -13,7 +13,7 @@ namespace rollup::app {
 namespace {
 
 // A start replays the journal since the last checkpoint: about a second for this much.
-constexpr std::uint64_t kJournalBytesMax = 64 * 1024 * 1024;
+constexpr std::uint64_t kJournalBytesMax = std::uint64_t{64} * 1024 * 1024;
 constexpr Duration kCheckpointEvery = std::chrono::minutes(5);
 constexpr Duration kExpireEvery = std::chrono::minutes(1);
 // A shorter alarm's end corrects its message without a sound (SEMANTICS 6.10).

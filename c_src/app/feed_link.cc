@@ -10,7 +10,7 @@ namespace rollup::app {
 namespace {
 
 // One frame of publications: enough to be worth a wake-up, little enough for a pipe.
-constexpr std::size_t kPublishBytesMax = 256 * 1024;
+constexpr std::size_t kPublishBytesMax = std::size_t{256} * 1024;
 
 mqtt::Outbox::Clock::time_point to_steady(Duration running) {
   return mqtt::Outbox::Clock::time_point(running);

@@ -66,7 +66,7 @@ struct Options {
   // Where "online" and "offline" go; "": nowhere.
   std::string status_topic = "rollup/status";
   // A longer payload is cut to one byte more than this, which decoding then counts as too_large.
-  std::size_t payload_max = 256 * 1024;
+  std::size_t payload_max = std::size_t{256} * 1024;
 
   Duration backoff_first{std::chrono::seconds(1)};
   Duration backoff_max{std::chrono::seconds(60)};

@@ -14,7 +14,7 @@ namespace rollup::port {
 namespace {
 
 // What was written is cut off the queue from this size on: seldom, and never much memory is lost.
-constexpr std::size_t kWrittenBytesMax = 1024 * 1024;
+constexpr std::size_t kWrittenBytesMax = std::size_t{1024} * 1024;
 
 std::string reason_of(int error) { return std::generic_category().message(error); }
 

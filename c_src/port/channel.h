@@ -29,9 +29,9 @@ class Channel : public Outlet {
  public:
   // Log lines a second, and bytes that may wait before a line is left out.
   static constexpr std::uint32_t kLogLinesPerSecond = 100;
-  static constexpr std::size_t kLogQueueBytesMax = 1024 * 1024;
+  static constexpr std::size_t kLogQueueBytesMax = std::size_t{1024} * 1024;
   // Bytes that one read_some() takes at most, so that the caller's other work gets its turn.
-  static constexpr std::size_t kReadBytesMax = 256 * 1024;
+  static constexpr std::size_t kReadBytesMax = std::size_t{256} * 1024;
 
   // Makes the descriptors non-blocking and closed in children, and owns them. Error unavailable if
   // one is not open, or not open in that direction.

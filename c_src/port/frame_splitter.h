@@ -17,7 +17,7 @@
 namespace rollup::port {
 
 // The longest frame in either direction, without its 4 bytes of length.
-inline constexpr std::size_t kFrameBytesMax = 16 * 1024 * 1024;
+inline constexpr std::size_t kFrameBytesMax = std::size_t{16} * 1024 * 1024;
 
 class FrameSplitter {
  public:
