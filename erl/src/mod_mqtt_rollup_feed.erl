@@ -216,11 +216,11 @@ collect(#hook{flow = Flow} = Hook, Publisher, #publish{topic = Topic} = Publish,
     Size = mod_mqtt_rollup_feed_queue:bytes(Message0),
     case atomics:get(Flow, ?FULL) =:= 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES) of
         true ->
-            Hook#hook.pid ! {publish, setelement(3, Message0, erlang:system_time(millisecond)), Size},
+            Hook#hook.pid ! {publish, setelement(3, Message0, now_ms()), Size},
             ok;
         false ->
             case Qos > 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES_MAX) of
-                true -> wait(Hook, setelement(3, Message0, erlang:system_time(millisecond)), Size);
+                true -> wait(Hook, setelement(3, Message0, now_ms()), Size);
                 false -> drop(Hook, Topic)
             end
     end.
@@ -604,7 +604,7 @@ pump(Bin, Sent, #state{retry = Retry} = State) ->
 heartbeat(#state{timers = #{retry := _}} = State) ->
     State;
 heartbeat(#state{queue = Queue, hook = #hook{flow = Flow}} = State) ->
-    Now = erlang:system_time(millisecond),
+    Now = now_ms(),
     %% In this order, see collect/5.
     case atomics:get(Flow, ?MAILBOX) =:= 0 andalso mod_mqtt_rollup_feed_queue:heartbeat(Now, Queue) of
         {send, Bin, Sent} ->
@@ -769,8 +769,9 @@ save(#state{vhost = VHost, queue = Queue} = State) ->
 %% Reads what an earlier feed has left.
 -spec restore(state()) -> state().
 restore(#state{vhost = VHost} = State) ->
-    %% There is less than one message in a microsecond, so time is ahead of all numbers.
-    Next = erlang:system_time(microsecond),
+    %% There is less than one message in a microsecond, so time is ahead of all numbers. Erlang's does not
+    %% go back with the clock while the node runs.
+    Next = max(os:system_time(microsecond), erlang:system_time(microsecond)),
     {Queue, Strangers} = mod_mqtt_rollup_feed_queue:restore(found(State), new_epoch(), Next, no_limits()),
     lists:foreach(fun(Name) -> say_aside(Name, "it is none of this queue", State) end, Strangers),
     case mod_mqtt_rollup_feed_queue:info(Queue) of
@@ -916,7 +917,13 @@ show(#state{queue = Queue, filters = Filters, hook = #hook{totals = Totals}}) ->
 
 -spec age(none | integer()) -> non_neg_integer() | null.
 age(none) -> null;
-age(Since) -> max(0, erlang:system_time(millisecond) - Since).
+age(Since) -> max(0, now_ms() - Since).
+
+%% The clock that the program looks at. Erlang's own time may be minutes or hours behind it after the
+%% clock was set. Only expiry times are Erlang's, as mod_mqtt has made them.
+-spec now_ms() -> integer().
+now_ms() ->
+    os:system_time(millisecond).
 
 -spec new_epoch() -> pos_integer().
 new_epoch() ->

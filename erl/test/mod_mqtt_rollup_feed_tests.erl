@@ -567,4 +567,4 @@ name(Module) ->
     gen_mod:get_module_proc(?HOST, Module).
 
 now_ms() ->
-    erlang:system_time(millisecond).
+    os:system_time(millisecond).
