@@ -448,8 +448,8 @@ switch_off(#state{vhost = VHost, queue = Queue, hook = #hook{payload_max = Max}}
             ok;
         #{messages := Count} ->
             ?WARNING_MSG(
-                "mod_mqtt_rollup at ~ts: the broker ejabberd is reached in another way now; ~b messages that "
-                "the program had not taken are dropped",
+                "mod_mqtt_rollup at ~ts: no stream or output uses mod_mqtt inside ejabberd any more; ~b "
+                "messages that the program had not taken are dropped",
                 [VHost, Count]
             )
     end,
