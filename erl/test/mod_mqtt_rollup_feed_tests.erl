@@ -381,6 +381,28 @@ a_feed_that_has_ended_takes_its_supervisor_with_it_and_can_be_started_again_test
         ?assertEqual({error, unavailable}, ?FEED:info(?HOST))
     end).
 
+a_feed_that_crashes_too_often_is_started_again_test() ->
+    with_feed(#{start => supervised}, fun(#{feed := Feed}) ->
+        Sup = whereis(name(mod_mqtt_rollup_feed_sup)),
+        ok = mod_mqtt_rollup_feed_sup:check(?HOST),
+        ?assertEqual(Feed, whereis(name(?FEED))),
+        Ref = monitor(process, Sup),
+        crash_until_gone(Ref),
+        ?assertEqual({error, unavailable}, ?FEED:info(?HOST)),
+        ok = mod_mqtt_rollup_feed_sup:check(?HOST),
+        wait_for(fun() -> element(1, ?FEED:info(?HOST)) =:= ok end),
+        publish(<<"home/a/t">>, <<"1">>),
+        ?assertMatch(#{waiting := 1}, info())
+    end).
+
+a_feed_of_a_module_that_is_gone_is_not_started_again_test() ->
+    with_feed(#{start => later}, fun(_) ->
+        ?FAKE:unload(?HOST, mod_mqtt_rollup),
+        ok = mod_mqtt_rollup_feed_sup:check(?HOST),
+        timer:sleep(100),
+        ?assertEqual(undefined, whereis(name(mod_mqtt_rollup_feed_sup)))
+    end).
+
 a_feed_that_crashes_comes_back_and_asks_for_the_program_test() ->
     register(name(mod_mqtt_rollup_port), self()),
     try
@@ -556,6 +578,20 @@ files(Dir) ->
         {ok, Names} -> lists:sort(Names);
         {error, enoent} -> []
     end.
+
+crash_until_gone(Ref) ->
+    catch exit(whereis(name(?FEED)), kill),
+    receive
+        {'DOWN', Ref, process, _, _} -> ok
+    after 10 -> crash_until_gone(Ref)
+    end.
+
+wait_for(Claim) ->
+    Claim() orelse
+        begin
+            timer:sleep(10),
+            wait_for(Claim)
+        end.
 
 flush() ->
     receive
