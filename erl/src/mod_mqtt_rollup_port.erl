@@ -168,10 +168,26 @@ format_status(Status) ->
             (state, #state{vhost = VHost, os_pid = OsPid}) -> {VHost, OsPid};
             (message, {'$gen_cast', {reload, _}}) -> reload;
             (log, _) -> [];
+            (reason, Reason) -> hidden(Reason);
             (_, Value) -> Value
         end,
         Status
     ).
+
+%% What happened and where, without the terms that it happened with.
+-spec hidden(term()) -> term().
+hidden({Reason, [{_, _, _, _} | _] = Stack}) ->
+    {hidden(Reason), [{M, F, arity(A), Location} || {M, F, A, Location} <- Stack]};
+hidden(Reason) when is_atom(Reason) ->
+    Reason;
+hidden(Reason) when is_tuple(Reason), is_atom(element(1, Reason)) ->
+    {element(1, Reason), hidden};
+hidden(_) ->
+    hidden.
+
+-spec arity(arity() | [term()]) -> arity().
+arity(Arguments) when is_list(Arguments) -> length(Arguments);
+arity(Arity) -> Arity.
 
 %%%===================================================================
 %%% Effects
