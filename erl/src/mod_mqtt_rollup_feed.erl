@@ -79,6 +79,10 @@
     is_hooked = false :: boolean(),
     dir :: file:filename_all(),
     port = none :: none | {port(), reference()},
+    %% Since when messages are collected without a gap, in monotonic milliseconds, and whether the program
+    %% was told.
+    since = none :: none | integer(),
+    is_since_told = false :: boolean(),
     %% Publishers that wait for room, in the order of their deadlines.
     waiting = queue:new() :: queue:queue({gen_server:from(), mod_mqtt_rollup_feed_queue:message(), integer()}),
     timers = #{} :: #{timer_name() => reference()},
@@ -438,7 +442,14 @@ use(Feed, State) ->
     State2 = State1#state{
         queue = mod_mqtt_rollup_feed_queue:set_limits(#{memory => Memory, disk => Disk}, Queue)
     },
-    want(Filters, Payload, settle(State2)).
+    want(Filters, Payload, settle(since(State2))).
+
+%% A feed that goes on after the module was stopped keeps its time, one that was switched off does not.
+-spec since(state()) -> state().
+since(#state{since = none} = State) ->
+    State#state{since = erlang:monotonic_time(millisecond)};
+since(State) ->
+    State.
 
 %% Nothing is to be collected any more, and nobody takes what was.
 -spec switch_off(state()) -> state().
@@ -457,7 +468,7 @@ switch_off(#state{vhost = VHost, queue = Queue, hook = #hook{payload_max = Max}}
     lists:foreach(
         fun(Name) -> file:delete(path(Name, State)) end, mod_mqtt_rollup_feed_queue:files(Queue)
     ),
-    settle(State1#state{queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}).
+    settle(State1#state{since = none, queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}).
 
 -spec want([binary()], pos_integer(), state()) -> state().
 want(Filters, PayloadMax, #state{vhost = VHost, filters = Old, hook = Hook0} = State) ->
@@ -564,7 +575,7 @@ disconnect(#state{port = none} = State) ->
 disconnect(#state{port = {_, Ref}, queue = Queue} = State) ->
     erlang:demonitor(Ref, [flush]),
     cancel_timer(retry, State#state{
-        port = none, queue = mod_mqtt_rollup_feed_queue:down(Queue), retry = ?RETRY_MIN
+        port = none, is_since_told = false, queue = mod_mqtt_rollup_feed_queue:down(Queue), retry = ?RETRY_MIN
     }).
 
 -spec is_connected(state()) -> boolean().
@@ -575,7 +586,31 @@ is_connected(#state{queue = Queue}) ->
 -spec pump(state()) -> state().
 pump(#state{timers = #{retry := _}} = State) ->
     State;
-pump(#state{queue = Queue} = State) ->
+pump(State) ->
+    case tell_since(State) of
+        #state{timers = #{retry := _}} = Busy -> Busy;
+        Told -> pump_next(Told)
+    end.
+
+%% The first frame of a run: nothing that was published since then is missing in what follows.
+-spec tell_since(state()) -> state().
+tell_since(#state{is_since_told = false, since = Since, retry = Retry} = State) when is_integer(Since) ->
+    case is_connected(State) of
+        true ->
+            %% As of now, should the clock have been set meanwhile.
+            Ms = now_ms() - (erlang:monotonic_time(millisecond) - Since),
+            case command(term_to_binary({feed_since, Ms}), State) of
+                true -> State#state{is_since_told = true, retry = ?RETRY_MIN};
+                false -> start_timer(retry, Retry, State#state{retry = min(2 * Retry, ?RETRY_MAX)})
+            end;
+        false ->
+            State
+    end;
+tell_since(State) ->
+    State.
+
+-spec pump_next(state()) -> state().
+pump_next(#state{queue = Queue} = State) ->
     case mod_mqtt_rollup_feed_queue:next(Queue) of
         nothing ->
             State;

@@ -112,6 +112,52 @@ a_program_is_told_at_once_how_far_it_may_go_test() ->
         ?assert(Next > UpTo)
     end).
 
+each_run_is_told_first_since_when_messages_are_collected_test() ->
+    Before = now_ms(),
+    with_feed(fun(#{feed := Feed, dir := Dir}) ->
+        publish(<<"home/a/t">>, <<"1">>),
+        After = now_ms(),
+        Run = fun() ->
+            Port = open("cat"),
+            ?FEED:up(?HOST, Port, feed(#{dir => Dir})),
+            ?FEED:committed(?HOST, 0, 0),
+            {feed_since, Since} = any_frame(Port),
+            {feed, _, _, _, _, _, [_]} = any_frame(Port),
+            %% A reload begins no run.
+            ?FEED:up(?HOST, Port, feed(#{dir => Dir})),
+            ?FEED:committed(?HOST, 0, 0),
+            {feed, _, _, _, _, _, []} = any_frame(Port),
+            ?FEED:down(?HOST),
+            Since
+        end,
+        First = Run(),
+        ?assert(First >= Before - 1 andalso First =< After + 1),
+        timer:sleep(50),
+        ok = ?FEED:linger(?HOST),
+        ok = ?FEED:adopt(?HOST),
+        ?assert(abs(Run() - First) =< 5),
+        %% Files of an earlier life say nothing about the time between.
+        ok = gen_server:stop(Feed),
+        {ok, _} = start_feed(),
+        ?assert(Run() >= First + 40)
+    end).
+
+a_feed_that_was_off_collects_since_it_is_on_again_test() ->
+    with_feed(fun(_) ->
+        Port = open("cat"),
+        ?FEED:up(?HOST, Port, feed(#{})),
+        ?FEED:committed(?HOST, 0, 0),
+        {feed_since, First} = any_frame(Port),
+        ?FEED:off(?HOST),
+        _ = info(),
+        timer:sleep(50),
+        Next = open("cat"),
+        ?FEED:up(?HOST, Next, feed(#{})),
+        ?FEED:committed(?HOST, 0, 0),
+        {feed_since, Second} = any_frame(Next),
+        ?assert(Second >= First + 40)
+    end).
+
 what_is_not_committed_is_sent_to_the_next_run_test() ->
     with_feed(fun(_) ->
         Port1 = connect(),
@@ -548,7 +594,14 @@ kill(Port) ->
             ok
     end.
 
+%% Without the first frame of a run.
 frame(Port) ->
+    case any_frame(Port) of
+        {feed_since, _} -> any_frame(Port);
+        Frame -> Frame
+    end.
+
+any_frame(Port) ->
     receive
         {Port, {data, Bin}} -> binary_to_term(Bin)
     after 5000 -> none
