@@ -553,7 +553,11 @@ add(Message, #state{queue = Queue} = State) ->
 -spec drain(state()) -> state().
 drain(State) ->
     receive
-        {publish, Message, _Size} -> drain(add(Message, State))
+        {publish, Message, _Size} ->
+            drain(add(Message, State));
+        {'$gen_call', From, {publish, Message, _Size, _Deadline}} ->
+            gen_server:reply(From, ok),
+            drain(add(Message, State))
     after 0 -> State
     end.
 

@@ -346,6 +346,33 @@ what_is_still_in_the_mailbox_is_kept_too_test() ->
         ?assertMatch(#{waiting := 10}, info())
     end).
 
+publishers_that_wait_at_the_end_are_answered_and_kept_test() ->
+    with_feed(#{memory => 1000, disk => 1}, fun(#{feed := Feed}) ->
+        fill(0),
+        #{waiting := Waiting} = info(),
+        Test = self(),
+        Publish = fun() ->
+            publish(<<"home/a/t">>, <<"1">>, 1),
+            Test ! published
+        end,
+        spawn_link(Publish),
+        until(fun(#{waited := N}) -> N =:= 1 end),
+        %% The other one is still in the mailbox.
+        ok = sys:suspend(Feed),
+        Other = spawn_link(Publish),
+        wait_for(fun() -> process_info(Other, status) =:= {status, waiting} end),
+        ok = gen_server:stop(Feed),
+        [
+            receive
+                published -> ok
+            after 2000 -> ?assert(false)
+            end
+         || _ <- [1, 2]
+        ],
+        {ok, _} = start_feed(),
+        ?assertMatch(#{waiting := N} when N =:= Waiting + 2, info())
+    end).
+
 damaged_and_unknown_files_are_moved_aside_test() ->
     with_feed(fun(#{feed := Feed, dir := Dir}) ->
         publish(<<"home/a/t">>, <<"1">>),
