@@ -31,7 +31,8 @@
 -include("mqtt.hrl").
 
 -define(SEQ, 50).
--define(LINGER, 10000).
+%% After the last time that somebody asked for it.
+-define(LINGER, 30000).
 -define(TICK, 1000).
 -define(RETRY_MIN, 20).
 -define(RETRY_MAX, 1000).
@@ -732,7 +733,7 @@ perform(Effects, State) ->
 
 -spec perform_one(mod_mqtt_rollup_feed_queue:effect(), state()) -> state().
 perform_one({write, Name, Bin}, #state{vhost = VHost, queue = Queue, said_unwritten = Said} = State) ->
-    case write(Name, Bin, State) of
+    case write(Name, Bin, [], State) of
         ok ->
             State#state{said_unwritten = false};
         {error, Reason} ->
@@ -751,14 +752,14 @@ perform_one({delete, Name}, State) ->
     State.
 
 %% With a checksum, and never half written under its name.
--spec write(mod_mqtt_rollup_feed_queue:name(), binary(), state()) -> ok | {error, file:posix() | badarg}.
-write(Name, Bin, State) ->
+-spec write(mod_mqtt_rollup_feed_queue:name(), binary(), [sync], state()) -> ok | {error, file:posix() | badarg}.
+write(Name, Bin, Modes, State) ->
     Path = path(Name, State),
     Temporary = path(Name ++ ".tmp", State),
     Data = [<<(erlang:crc32(Bin)):32>>, Bin],
     case make_dir(State) of
         ok ->
-            case file:write_file(Temporary, Data, [raw]) of
+            case file:write_file(Temporary, Data, [raw | Modes]) of
                 ok ->
                     file:rename(Temporary, Path);
                 {error, _} = Error ->
@@ -783,12 +784,12 @@ read(Name, State) ->
             {error, file:format_error(Reason)}
     end.
 
-%% Writes everything down.
+%% Writes everything down, so that it outlives the machine too.
 -spec save(state()) -> ok.
 save(#state{vhost = VHost, queue = Queue} = State) ->
     Failures = lists:filtermap(
         fun({write, Name, Bin}) ->
-            case write(Name, Bin, State) of
+            case write(Name, Bin, [sync], State) of
                 ok -> false;
                 {error, Reason} -> {true, Reason}
             end
@@ -878,7 +879,7 @@ move(Dir, #state{queue = Queue} = State) ->
 move_file(Name, From, To) ->
     case read(Name, From) of
         {ok, Bin} ->
-            case write(Name, Bin, To) of
+            case write(Name, Bin, [sync], To) of
                 ok ->
                     _ = file:delete(path(Name, From)),
                     ok;
