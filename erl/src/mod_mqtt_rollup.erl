@@ -30,7 +30,10 @@ stop(VHost) ->
     mod_mqtt_rollup_compat:unregister_commands(VHost, ?MODULE, Commands),
     %% The feed stays for a while: the module may be about to start again.
     _ = mod_mqtt_rollup_feed:linger(VHost),
-    mod_mqtt_rollup_sup:stop(VHost).
+    Stopped = mod_mqtt_rollup_sup:stop(VHost),
+    %% From here on again: the program may have taken its time.
+    _ = mod_mqtt_rollup_feed:linger(VHost),
+    Stopped.
 
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
 reload(VHost, NewOptions, _OldOptions) ->

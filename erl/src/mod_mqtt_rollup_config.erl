@@ -62,15 +62,20 @@ rules(Options) ->
         alerts => [{Name, alert(Alert)} || {Name, Alert} <- maps:get(alerts, Options)]
     }.
 
-%% @doc How the brokers are reached. Holds passwords: never log it.
+%% @doc How the brokers are reached; the own one inside ejabberd only if it is used, because a program
+%% that has it waits for its feed. Holds passwords: never log it.
 -spec brokers(binary(), options()) -> [broker()].
 brokers(VHost, Options) ->
-    [broker(VHost, Name, Broker) || {Name, Broker} <- given_brokers(Options)].
+    [
+        broker(VHost, Name, Broker)
+     || {Name, Broker} <- given_brokers(Options),
+        Name =/= ?OWN_BROKER orelse is_map_key(host, Broker) orelse uses_feed(Options)
+    ].
 
-%% @doc What the feed has to do, unless `ejabberd' is reached as a client.
+%% @doc What the feed has to do, unless `ejabberd' is reached as a client or not used.
 -spec feed(binary(), options()) -> none | feed().
 feed(VHost, #{limits := Given, streams := Streams} = Options) ->
-    case has_feed(Options) of
+    case uses_feed(Options) of
         true ->
             #{memory := Memory, disk := Disk} = queue_limits(Given),
             #{payload := Payload} = limits(Given),

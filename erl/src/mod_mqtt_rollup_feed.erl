@@ -31,7 +31,8 @@
 -include("mqtt.hrl").
 
 -define(SEQ, 50).
--define(LINGER, 10000).
+%% After the last time that somebody asked for it.
+-define(LINGER, 30000).
 -define(TICK, 1000).
 -define(RETRY_MIN, 20).
 -define(RETRY_MAX, 1000).
@@ -79,6 +80,10 @@
     is_hooked = false :: boolean(),
     dir :: file:filename_all(),
     port = none :: none | {port(), reference()},
+    %% Since when messages are collected without a gap, in monotonic milliseconds, and whether the program
+    %% was told.
+    since = none :: none | integer(),
+    is_since_told = false :: boolean(),
     %% Publishers that wait for room, in the order of their deadlines.
     waiting = queue:new() :: queue:queue({gen_server:from(), mod_mqtt_rollup_feed_queue:message(), integer()}),
     timers = #{} :: #{timer_name() => reference()},
@@ -216,11 +221,11 @@ collect(#hook{flow = Flow} = Hook, Publisher, #publish{topic = Topic} = Publish,
     Size = mod_mqtt_rollup_feed_queue:bytes(Message0),
     case atomics:get(Flow, ?FULL) =:= 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES) of
         true ->
-            Hook#hook.pid ! {publish, setelement(3, Message0, erlang:system_time(millisecond)), Size},
+            Hook#hook.pid ! {publish, setelement(3, Message0, now_ms()), Size},
             ok;
         false ->
             case Qos > 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES_MAX) of
-                true -> wait(Hook, setelement(3, Message0, erlang:system_time(millisecond)), Size);
+                true -> wait(Hook, setelement(3, Message0, now_ms()), Size);
                 false -> drop(Hook, Topic)
             end
     end.
@@ -438,7 +443,14 @@ use(Feed, State) ->
     State2 = State1#state{
         queue = mod_mqtt_rollup_feed_queue:set_limits(#{memory => Memory, disk => Disk}, Queue)
     },
-    want(Filters, Payload, settle(State2)).
+    want(Filters, Payload, settle(since(State2))).
+
+%% A feed that goes on after the module was stopped keeps its time, one that was switched off does not.
+-spec since(state()) -> state().
+since(#state{since = none} = State) ->
+    State#state{since = erlang:monotonic_time(millisecond)};
+since(State) ->
+    State.
 
 %% Nothing is to be collected any more, and nobody takes what was.
 -spec switch_off(state()) -> state().
@@ -448,8 +460,8 @@ switch_off(#state{vhost = VHost, queue = Queue, hook = #hook{payload_max = Max}}
             ok;
         #{messages := Count} ->
             ?WARNING_MSG(
-                "mod_mqtt_rollup at ~ts: the broker ejabberd is reached in another way now; ~b messages that "
-                "the program had not taken are dropped",
+                "mod_mqtt_rollup at ~ts: no stream or output uses mod_mqtt inside ejabberd any more; ~b "
+                "messages that the program had not taken are dropped",
                 [VHost, Count]
             )
     end,
@@ -457,7 +469,7 @@ switch_off(#state{vhost = VHost, queue = Queue, hook = #hook{payload_max = Max}}
     lists:foreach(
         fun(Name) -> file:delete(path(Name, State)) end, mod_mqtt_rollup_feed_queue:files(Queue)
     ),
-    settle(State1#state{queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}).
+    settle(State1#state{since = none, queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}).
 
 -spec want([binary()], pos_integer(), state()) -> state().
 want(Filters, PayloadMax, #state{vhost = VHost, filters = Old, hook = Hook0} = State) ->
@@ -542,7 +554,11 @@ add(Message, #state{queue = Queue} = State) ->
 -spec drain(state()) -> state().
 drain(State) ->
     receive
-        {publish, Message, _Size} -> drain(add(Message, State))
+        {publish, Message, _Size} ->
+            drain(add(Message, State));
+        {'$gen_call', From, {publish, Message, _Size, _Deadline}} ->
+            gen_server:reply(From, ok),
+            drain(add(Message, State))
     after 0 -> State
     end.
 
@@ -564,7 +580,7 @@ disconnect(#state{port = none} = State) ->
 disconnect(#state{port = {_, Ref}, queue = Queue} = State) ->
     erlang:demonitor(Ref, [flush]),
     cancel_timer(retry, State#state{
-        port = none, queue = mod_mqtt_rollup_feed_queue:down(Queue), retry = ?RETRY_MIN
+        port = none, is_since_told = false, queue = mod_mqtt_rollup_feed_queue:down(Queue), retry = ?RETRY_MIN
     }).
 
 -spec is_connected(state()) -> boolean().
@@ -575,7 +591,31 @@ is_connected(#state{queue = Queue}) ->
 -spec pump(state()) -> state().
 pump(#state{timers = #{retry := _}} = State) ->
     State;
-pump(#state{queue = Queue} = State) ->
+pump(State) ->
+    case tell_since(State) of
+        #state{timers = #{retry := _}} = Busy -> Busy;
+        Told -> pump_next(Told)
+    end.
+
+%% The first frame of a run: nothing that was published since then is missing in what follows.
+-spec tell_since(state()) -> state().
+tell_since(#state{is_since_told = false, since = Since, retry = Retry} = State) when is_integer(Since) ->
+    case is_connected(State) of
+        true ->
+            %% As of now, should the clock have been set meanwhile.
+            Ms = now_ms() - (erlang:monotonic_time(millisecond) - Since),
+            case command(term_to_binary({feed_since, Ms}), State) of
+                true -> State#state{is_since_told = true, retry = ?RETRY_MIN};
+                false -> start_timer(retry, Retry, State#state{retry = min(2 * Retry, ?RETRY_MAX)})
+            end;
+        false ->
+            State
+    end;
+tell_since(State) ->
+    State.
+
+-spec pump_next(state()) -> state().
+pump_next(#state{queue = Queue} = State) ->
     case mod_mqtt_rollup_feed_queue:next(Queue) of
         nothing ->
             State;
@@ -604,7 +644,7 @@ pump(Bin, Sent, #state{retry = Retry} = State) ->
 heartbeat(#state{timers = #{retry := _}} = State) ->
     State;
 heartbeat(#state{queue = Queue, hook = #hook{flow = Flow}} = State) ->
-    Now = erlang:system_time(millisecond),
+    Now = now_ms(),
     %% In this order, see collect/5.
     case atomics:get(Flow, ?MAILBOX) =:= 0 andalso mod_mqtt_rollup_feed_queue:heartbeat(Now, Queue) of
         {send, Bin, Sent} ->
@@ -693,7 +733,7 @@ perform(Effects, State) ->
 
 -spec perform_one(mod_mqtt_rollup_feed_queue:effect(), state()) -> state().
 perform_one({write, Name, Bin}, #state{vhost = VHost, queue = Queue, said_unwritten = Said} = State) ->
-    case write(Name, Bin, State) of
+    case write(Name, Bin, [], State) of
         ok ->
             State#state{said_unwritten = false};
         {error, Reason} ->
@@ -712,14 +752,14 @@ perform_one({delete, Name}, State) ->
     State.
 
 %% With a checksum, and never half written under its name.
--spec write(mod_mqtt_rollup_feed_queue:name(), binary(), state()) -> ok | {error, file:posix() | badarg}.
-write(Name, Bin, State) ->
+-spec write(mod_mqtt_rollup_feed_queue:name(), binary(), [sync], state()) -> ok | {error, file:posix() | badarg}.
+write(Name, Bin, Modes, State) ->
     Path = path(Name, State),
     Temporary = path(Name ++ ".tmp", State),
     Data = [<<(erlang:crc32(Bin)):32>>, Bin],
     case make_dir(State) of
         ok ->
-            case file:write_file(Temporary, Data, [raw]) of
+            case file:write_file(Temporary, Data, [raw | Modes]) of
                 ok ->
                     file:rename(Temporary, Path);
                 {error, _} = Error ->
@@ -744,12 +784,12 @@ read(Name, State) ->
             {error, file:format_error(Reason)}
     end.
 
-%% Writes everything down.
+%% Writes everything down, so that it outlives the machine too.
 -spec save(state()) -> ok.
 save(#state{vhost = VHost, queue = Queue} = State) ->
     Failures = lists:filtermap(
         fun({write, Name, Bin}) ->
-            case write(Name, Bin, State) of
+            case write(Name, Bin, [sync], State) of
                 ok -> false;
                 {error, Reason} -> {true, Reason}
             end
@@ -769,8 +809,9 @@ save(#state{vhost = VHost, queue = Queue} = State) ->
 %% Reads what an earlier feed has left.
 -spec restore(state()) -> state().
 restore(#state{vhost = VHost} = State) ->
-    %% There is less than one message in a microsecond, so time is ahead of all numbers.
-    Next = erlang:system_time(microsecond),
+    %% There is less than one message in a microsecond, so time is ahead of all numbers. Erlang's does not
+    %% go back with the clock while the node runs.
+    Next = max(os:system_time(microsecond), erlang:system_time(microsecond)),
     {Queue, Strangers} = mod_mqtt_rollup_feed_queue:restore(found(State), new_epoch(), Next, no_limits()),
     lists:foreach(fun(Name) -> say_aside(Name, "it is none of this queue", State) end, Strangers),
     case mod_mqtt_rollup_feed_queue:info(Queue) of
@@ -838,7 +879,7 @@ move(Dir, #state{queue = Queue} = State) ->
 move_file(Name, From, To) ->
     case read(Name, From) of
         {ok, Bin} ->
-            case write(Name, Bin, To) of
+            case write(Name, Bin, [sync], To) of
                 ok ->
                     _ = file:delete(path(Name, From)),
                     ok;
@@ -916,7 +957,13 @@ show(#state{queue = Queue, filters = Filters, hook = #hook{totals = Totals}}) ->
 
 -spec age(none | integer()) -> non_neg_integer() | null.
 age(none) -> null;
-age(Since) -> max(0, erlang:system_time(millisecond) - Since).
+age(Since) -> max(0, now_ms() - Since).
+
+%% The clock that the program looks at. Erlang's own time may be minutes or hours behind it after the
+%% clock was set. Only expiry times are Erlang's, as mod_mqtt has made them.
+-spec now_ms() -> integer().
+now_ms() ->
+    os:system_time(millisecond).
 
 -spec new_epoch() -> pos_integer().
 new_epoch() ->

@@ -30,9 +30,6 @@
 -define(WINDOW_BYTES, 4 * 1024 * 1024).
 %% Of an encoded message, beside its texts.
 -define(OVERHEAD, 32).
-%% Publishers are interrupted between looking at the clock and sending; more than this is a clock that
-%% was set back.
--define(DISORDER_MS, 1000).
 %% Of the names of files and what is in them.
 -define(VERSION, "1").
 
@@ -190,10 +187,10 @@ append({Topic, Payload, Arrival, Flags, Publisher}, Size, Q) ->
         false -> {Q1, []}
     end.
 
-%% The program was told that everything up to a time is there.
+%% The program was told that everything up to a time is there, and that has to stay true: of publishers
+%% that were interrupted or had to wait for room, and of a clock that was set back.
 -spec in_order(integer(), integer()) -> integer().
-in_order(Arrival, Newest) when Arrival < Newest, Newest - Arrival =< ?DISORDER_MS -> Newest;
-in_order(Arrival, _) -> Arrival.
+in_order(Arrival, Newest) -> max(Arrival, Newest).
 
 %%%===================================================================
 %%% The program

@@ -7,7 +7,7 @@
 
 -behaviour(supervisor).
 
--export([start/1, stop/1, start_link/1]).
+-export([start/1, stop/1, check/1, start_link/1]).
 -export([init/1]).
 
 -include("logger.hrl").
@@ -17,11 +17,34 @@
 %% A feed that is just ending may be met this often.
 -define(TRIES, 50).
 
-%% @doc Starts the feed of a virtual host, or lets the one that is still there go on. Without a feed the
-%% module works all the same, so nothing that goes wrong here is a reason not to start it.
+%% @doc Starts the feed of a virtual host, or lets the one that is still there go on. Without a feed
+%% the program of a module that uses it waits, but people can ask it for what it has: nothing that goes
+%% wrong here is a reason not to start the module, and check/1 tries again.
 -spec start(binary()) -> ok.
 start(VHost) ->
     start(VHost, ?TRIES).
+
+%% @doc Starts the feed again if it is gone, because it could not be started or has crashed too often for
+%% its supervisor. Nobody has to wait for that: the supervisor that is asked may just be stopping them.
+-spec check(binary()) -> ok.
+check(VHost) ->
+    case whereis(name(VHost)) of
+        undefined ->
+            _ = spawn(fun() -> start_again(VHost) end),
+            ok;
+        _ ->
+            ok
+    end.
+
+-spec start_again(binary()) -> ok.
+start_again(VHost) ->
+    case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
+        true ->
+            ?WARNING_MSG("mod_mqtt_rollup at ~ts: the feed is gone; it is started again", [VHost]),
+            start(VHost);
+        false ->
+            ok
+    end.
 
 %% @doc Ends it at once.
 -spec stop(binary()) -> ok | {error, term()}.

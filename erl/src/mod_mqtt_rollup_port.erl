@@ -18,6 +18,8 @@
 -define(EXIT_TIMEOUT, 5000).
 -define(RETRY_SEND, 50).
 -define(RETRY_GRANT, 250).
+%% How often to look whether the feed is there.
+-define(FEED_CHECK, 5000).
 
 -record(state, {
     vhost :: binary(),
@@ -94,7 +96,7 @@ init(VHost) ->
 
 -spec handle_continue(open, state()) -> {noreply, state()}.
 handle_continue(open, State) ->
-    {noreply, step({timer, open}, State)}.
+    {noreply, step({timer, open}, start_timer(feed, ?FEED_CHECK, State))}.
 
 -spec handle_call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
 handle_call({request, Question, Timeout}, From, State) ->
@@ -166,10 +168,26 @@ format_status(Status) ->
             (state, #state{vhost = VHost, os_pid = OsPid}) -> {VHost, OsPid};
             (message, {'$gen_cast', {reload, _}}) -> reload;
             (log, _) -> [];
+            (reason, Reason) -> hidden(Reason);
             (_, Value) -> Value
         end,
         Status
     ).
+
+%% What happened and where, without the terms that it happened with.
+-spec hidden(term()) -> term().
+hidden({Reason, [{_, _, _, _} | _] = Stack}) ->
+    {hidden(Reason), [{M, F, arity(A), Location} || {M, F, A, Location} <- Stack]};
+hidden(Reason) when is_atom(Reason) ->
+    Reason;
+hidden(Reason) when is_tuple(Reason), is_atom(element(1, Reason)) ->
+    {element(1, Reason), hidden};
+hidden(_) ->
+    hidden.
+
+-spec arity(arity() | [term()]) -> arity().
+arity(Arguments) when is_list(Arguments) -> length(Arguments);
+arity(Arity) -> Arity.
 
 %%%===================================================================
 %%% Effects
@@ -236,6 +254,10 @@ timer({grant, _} = Grant, #state{port = Port} = State) when Port =/= none ->
     perform(Grant, State);
 timer({grant, _}, State) ->
     State;
+timer(feed, #state{vhost = VHost, options = Options} = State) ->
+    %% The program would wait for it for ever.
+    mod_mqtt_rollup_config:uses_feed(Options) andalso mod_mqtt_rollup_feed_sup:check(VHost),
+    start_timer(feed, ?FEED_CHECK, State);
 timer(Name, State) ->
     step({timer, Name}, State).
 

@@ -181,10 +181,9 @@ handle({notified, OutboxId}, _, #core{phase = running} = S) ->
     {S, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
 handle({notified, _}, _, S) ->
     {S, []};
-handle({published, Count, Refused}, _, #core{phase = running, config = #{feed := Feed}} = S) ->
-    %% A program that has left the in-node link waits for no answer.
-    Answer = [{send, control, {published, Count, Refused}} || Feed =/= none],
-    {S#core{publishing = S#core.publishing - Count}, Answer};
+handle({published, Count, Refused}, _, #core{phase = running, publishing = Publishing} = S) ->
+    %% Also when the in-node link was taken out meanwhile: the program counts over reloads as we do.
+    {S#core{publishing = Publishing - Count}, [{send, control, {published, Count, Refused}}]};
 handle({published, _, _}, _, S) ->
     {S, []};
 handle(feed_started, _, #core{phase = running, config = #{feed := Feed}, committed = Committed} = S) when

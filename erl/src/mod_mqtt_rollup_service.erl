@@ -49,8 +49,9 @@ start_link(VHost) ->
     gen_server:start_link({local, name(VHost)}, ?MODULE, VHost, []).
 
 -spec reload(binary(), mod_mqtt_rollup_config:options()) -> ok.
-reload(VHost, Options) ->
-    gen_server:cast(name(VHost), {reload, Options}).
+reload(VHost, #{host := MyHost}) ->
+    %% Only this: the passwords of brokers must not get into a log when this process crashes.
+    gen_server:cast(name(VHost), {reload, MyHost}).
 
 %% @doc Takes every stanza for the service; runs in the process of the sender.
 -spec route(stanza()) -> ok.
@@ -159,7 +160,7 @@ handle_cast({done, IQ, Answer}, State) ->
     {noreply, done(IQ, Answer, State)};
 handle_cast({chat, Message}, State) ->
     {noreply, chat(Message, State)};
-handle_cast({reload, #{host := MyHost}}, #state{vhost = VHost, host = OldHost} = State) ->
+handle_cast({reload, MyHost}, #state{vhost = VHost, host = OldHost} = State) ->
     case MyHost of
         OldHost ->
             ok;

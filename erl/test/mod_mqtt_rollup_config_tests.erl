@@ -188,22 +188,33 @@ a_broker_gets_every_default_test() ->
         brokers([{ejabberd, [{host, localhost}]}])
     ).
 
-the_own_broker_is_always_there_test() ->
+the_own_broker_is_there_when_it_is_used_test() ->
     Own = #{name => <<"ejabberd">>, link => feed},
-    ?assertEqual([Own], brokers([])),
-    ?assertEqual([Own], brokers([{ejabberd, []}])),
-    ?assertMatch([Own, #{name := <<"garden">>, link := client}], brokers([{garden, [{host, g}]}])).
+    Brokers = fun(Written) ->
+        mod_mqtt_rollup_config:brokers(<<"example.org">>, options(Written))
+    end,
+    Streams = [{t, [{topic, a}]}],
+    Elsewhere = [{t, [{topic, a}, {broker, garden}]}],
+    ?assertEqual([Own], Brokers(#{streams => Streams})),
+    ?assertEqual([Own], Brokers(#{streams => Streams, brokers => [{ejabberd, []}]})),
+    Garden = [{garden, [{host, g}]}],
+    ?assertMatch([Own, #{name := <<"garden">>, link := client}], Brokers(#{streams => Streams, brokers => Garden})),
+    ?assertMatch([#{name := <<"garden">>}], Brokers(#{streams => Elsewhere, brokers => Garden})),
+    ?assertEqual([], Brokers(#{})).
+
+without_a_use_there_is_no_feed_test() ->
+    ?assertEqual(none, feed(#{data_dir => <<"/data">>})).
 
 tls_moves_the_default_port_test() ->
-    [_, #{port := 8883, tls := Tls}] = brokers([{garden, [{host, <<"b.example">>}, {tls, true}]}]),
+    [#{port := 8883, tls := Tls}] = brokers([{garden, [{host, <<"b.example">>}, {tls, true}]}]),
     ?assertEqual(#{ca_file => <<>>, cert_file => <<>>, key_file => <<>>, verify => true}, Tls),
-    ?assertMatch([_, #{port := 8883}], brokers([{garden, [{host, b}, {tls, [{verify, false}]}]}])),
-    ?assertMatch([_, #{port := 99}], brokers([{garden, [{host, b}, {port, 99}, {tls, true}]}])),
-    ?assertMatch([_, #{port := 1883, tls := none}], brokers([{garden, [{host, b}, {tls, false}]}])).
+    ?assertMatch([#{port := 8883}], brokers([{garden, [{host, b}, {tls, [{verify, false}]}]}])),
+    ?assertMatch([#{port := 99}], brokers([{garden, [{host, b}, {port, 99}, {tls, true}]}])),
+    ?assertMatch([#{port := 1883, tls := none}], brokers([{garden, [{host, b}, {tls, false}]}])).
 
 a_protocol_can_be_written_in_every_way_of_yaml_test_() ->
     [
-        ?_assertMatch([_, #{protocol := Expected}], brokers([{b, [{host, h}, {protocol, Written}]}]))
+        ?_assertMatch([#{protocol := Expected}], brokers([{b, [{host, h}, {protocol, Written}]}]))
      || {Written, Expected} <- [
             {5, 5}, {5.0, 5}, {<<"5">>, 5}, {'5', 5}, {'3.1.1', 4}, {<<"3.1.1">>, 4}
         ]

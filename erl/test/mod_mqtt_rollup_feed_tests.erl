@@ -112,6 +112,52 @@ a_program_is_told_at_once_how_far_it_may_go_test() ->
         ?assert(Next > UpTo)
     end).
 
+each_run_is_told_first_since_when_messages_are_collected_test() ->
+    Before = now_ms(),
+    with_feed(fun(#{feed := Feed, dir := Dir}) ->
+        publish(<<"home/a/t">>, <<"1">>),
+        After = now_ms(),
+        Run = fun() ->
+            Port = open("cat"),
+            ?FEED:up(?HOST, Port, feed(#{dir => Dir})),
+            ?FEED:committed(?HOST, 0, 0),
+            {feed_since, Since} = any_frame(Port),
+            {feed, _, _, _, _, _, [_]} = any_frame(Port),
+            %% A reload begins no run.
+            ?FEED:up(?HOST, Port, feed(#{dir => Dir})),
+            ?FEED:committed(?HOST, 0, 0),
+            {feed, _, _, _, _, _, []} = any_frame(Port),
+            ?FEED:down(?HOST),
+            Since
+        end,
+        First = Run(),
+        ?assert(First >= Before - 1 andalso First =< After + 1),
+        timer:sleep(50),
+        ok = ?FEED:linger(?HOST),
+        ok = ?FEED:adopt(?HOST),
+        ?assert(abs(Run() - First) =< 5),
+        %% Files of an earlier life say nothing about the time between.
+        ok = gen_server:stop(Feed),
+        {ok, _} = start_feed(),
+        ?assert(Run() >= First + 40)
+    end).
+
+a_feed_that_was_off_collects_since_it_is_on_again_test() ->
+    with_feed(fun(_) ->
+        Port = open("cat"),
+        ?FEED:up(?HOST, Port, feed(#{})),
+        ?FEED:committed(?HOST, 0, 0),
+        {feed_since, First} = any_frame(Port),
+        ?FEED:off(?HOST),
+        _ = info(),
+        timer:sleep(50),
+        Next = open("cat"),
+        ?FEED:up(?HOST, Next, feed(#{})),
+        ?FEED:committed(?HOST, 0, 0),
+        {feed_since, Second} = any_frame(Next),
+        ?assert(Second >= First + 40)
+    end).
+
 what_is_not_committed_is_sent_to_the_next_run_test() ->
     with_feed(fun(_) ->
         Port1 = connect(),
@@ -300,6 +346,33 @@ what_is_still_in_the_mailbox_is_kept_too_test() ->
         ?assertMatch(#{waiting := 10}, info())
     end).
 
+publishers_that_wait_at_the_end_are_answered_and_kept_test() ->
+    with_feed(#{memory => 1000, disk => 1}, fun(#{feed := Feed}) ->
+        fill(0),
+        #{waiting := Waiting} = info(),
+        Test = self(),
+        Publish = fun() ->
+            publish(<<"home/a/t">>, <<"1">>, 1),
+            Test ! published
+        end,
+        spawn_link(Publish),
+        until(fun(#{waited := N}) -> N =:= 1 end),
+        %% The other one is still in the mailbox.
+        ok = sys:suspend(Feed),
+        Other = spawn_link(Publish),
+        wait_for(fun() -> process_info(Other, status) =:= {status, waiting} end),
+        ok = gen_server:stop(Feed),
+        [
+            receive
+                published -> ok
+            after 2000 -> ?assert(false)
+            end
+         || _ <- [1, 2]
+        ],
+        {ok, _} = start_feed(),
+        ?assertMatch(#{waiting := N} when N =:= Waiting + 2, info())
+    end).
+
 damaged_and_unknown_files_are_moved_aside_test() ->
     with_feed(fun(#{feed := Feed, dir := Dir}) ->
         publish(<<"home/a/t">>, <<"1">>),
@@ -379,6 +452,28 @@ a_feed_that_has_ended_takes_its_supervisor_with_it_and_can_be_started_again_test
         ok = mod_mqtt_rollup_feed_sup:stop(?HOST),
         ?assertEqual([], supervisor:which_children(ejabberd_gen_mod_sup)),
         ?assertEqual({error, unavailable}, ?FEED:info(?HOST))
+    end).
+
+a_feed_that_crashes_too_often_is_started_again_test() ->
+    with_feed(#{start => supervised}, fun(#{feed := Feed}) ->
+        Sup = whereis(name(mod_mqtt_rollup_feed_sup)),
+        ok = mod_mqtt_rollup_feed_sup:check(?HOST),
+        ?assertEqual(Feed, whereis(name(?FEED))),
+        Ref = monitor(process, Sup),
+        crash_until_gone(Ref),
+        ?assertEqual({error, unavailable}, ?FEED:info(?HOST)),
+        ok = mod_mqtt_rollup_feed_sup:check(?HOST),
+        wait_for(fun() -> element(1, ?FEED:info(?HOST)) =:= ok end),
+        publish(<<"home/a/t">>, <<"1">>),
+        ?assertMatch(#{waiting := 1}, info())
+    end).
+
+a_feed_of_a_module_that_is_gone_is_not_started_again_test() ->
+    with_feed(#{start => later}, fun(_) ->
+        ?FAKE:unload(?HOST, mod_mqtt_rollup),
+        ok = mod_mqtt_rollup_feed_sup:check(?HOST),
+        timer:sleep(100),
+        ?assertEqual(undefined, whereis(name(mod_mqtt_rollup_feed_sup)))
     end).
 
 a_feed_that_crashes_comes_back_and_asks_for_the_program_test() ->
@@ -526,7 +621,14 @@ kill(Port) ->
             ok
     end.
 
+%% Without the first frame of a run.
 frame(Port) ->
+    case any_frame(Port) of
+        {feed_since, _} -> any_frame(Port);
+        Frame -> Frame
+    end.
+
+any_frame(Port) ->
     receive
         {Port, {data, Bin}} -> binary_to_term(Bin)
     after 5000 -> none
@@ -557,6 +659,20 @@ files(Dir) ->
         {error, enoent} -> []
     end.
 
+crash_until_gone(Ref) ->
+    catch exit(whereis(name(?FEED)), kill),
+    receive
+        {'DOWN', Ref, process, _, _} -> ok
+    after 10 -> crash_until_gone(Ref)
+    end.
+
+wait_for(Claim) ->
+    Claim() orelse
+        begin
+            timer:sleep(10),
+            wait_for(Claim)
+        end.
+
 flush() ->
     receive
         _ -> flush()
@@ -567,4 +683,4 @@ name(Module) ->
     gen_mod:get_module_proc(?HOST, Module).
 
 now_ms() ->
-    erlang:system_time(millisecond).
+    os:system_time(millisecond).

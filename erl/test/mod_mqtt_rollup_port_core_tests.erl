@@ -288,11 +288,15 @@ more_publications_than_allowed_are_a_violation_test() ->
     {S2, _} = handle({published, 256, 0}, S1),
     ?assertMatch({_, [{publish, _}]}, handle({frame, {publish, Many}}, S2)).
 
-a_program_that_has_left_the_link_gets_no_answer_test() ->
+publications_are_answered_over_reloads_test() ->
     {S1, _} = handle({frame, {publish, [publication()]}}, running_with_feed()),
     {S2, _} = handle({configure, ?CONFIG}, S1),
     {S3, _} = handle({frame, {configured, 2, ok}}, S2),
-    ?assertMatch({_, []}, handle({published, 1, 0}, S3)).
+    {S4, [{send, control, {published, 1, 0}}]} = handle({published, 1, 0}, S3),
+    {S5, _} = handle({configure, ?WITH_FEED}, S4),
+    {S6, _} = handle({frame, {configured, 3, ok}}, S5),
+    Many = lists:duplicate(256, publication()),
+    ?assertMatch({_, [{publish, _}]}, handle({frame, {publish, Many}}, S6)).
 
 %%% Helpers
 

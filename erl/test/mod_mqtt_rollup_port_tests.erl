@@ -42,6 +42,22 @@ without_the_program_test_() ->
             end}
         end,
         fun(_) ->
+            {"passwords are not in the reason of a crash", fun() ->
+                Secret = #{password => <<"secret">>},
+                Stack = [{m, f, [Secret], []}, {m, g, 2, [{line, 3}]}],
+                [
+                    ?assertEqual(#{reason => Shown}, mod_mqtt_rollup_port:format_status(#{reason => Reason}))
+                 || {Reason, Shown} <- [
+                        {{function_clause, Stack}, {function_clause, [{m, f, 1, []}, {m, g, 2, [{line, 3}]}]}},
+                        {{{badmatch, Secret}, Stack},
+                            {{badmatch, hidden}, [{m, f, 1, []}, {m, g, 2, [{line, 3}]}]}},
+                        {shutdown, shutdown},
+                        {Secret, hidden}
+                    ]
+                ]
+            end}
+        end,
+        fun(_) ->
             {"a missing program cannot check", fun() ->
                 ?assertMatch({unavailable, _}, mod_mqtt_rollup_program:check("/nonexistent", #{}, []))
             end}
