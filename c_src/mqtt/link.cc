@@ -31,8 +31,8 @@ constexpr Duration kKeepaliveMax = std::chrono::seconds(65'535);
 constexpr const char* kSystemCertificates = "/etc/ssl/certs";
 
 void use_library() {
-  static const int code = mosquitto_lib_init();
-  ROLLUP_CHECK(code == MOSQ_ERR_SUCCESS);
+  static const int kCode = mosquitto_lib_init();
+  ROLLUP_CHECK(kCode == MOSQ_ERR_SUCCESS);
 }
 
 const char* text_or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }

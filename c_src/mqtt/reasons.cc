@@ -81,11 +81,11 @@ std::string link_error(const Broker& broker, int code, int system_error,
 
 std::string refusal(const Broker& broker, int reason) {
   const std::string address = address_of(broker);
-  const std::string account =
+  std::string account =
       "not authorised by " + address + ": check username and password of broker " + broker.name;
-  const std::string version = address + " does not speak this MQTT version: set protocol: " +
-                              (broker.protocol == 5 ? "3.1.1" : "5") + " for broker " + broker.name;
-  const std::string client_id =
+  std::string version = address + " does not speak this MQTT version: set protocol: " +
+                        (broker.protocol == 5 ? "3.1.1" : "5") + " for broker " + broker.name;
+  std::string client_id =
       address + " does not accept the client_id of broker " + broker.name + ": choose another";
   switch (reason) {
     case CONNACK_REFUSED_PROTOCOL_VERSION:
