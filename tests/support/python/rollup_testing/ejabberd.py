@@ -60,7 +60,6 @@ modules:
   mod_last: {{}}
   mod_configure: {{}}
 {more_modules}  mod_mqtt:
-    max_queue: 100000
     {mqtt_options}
 """
 
@@ -112,7 +111,8 @@ class Ejabberd:
 
     def write_config(self, rollup=None, host_config=None):
         """Writes ejabberd.yml. `rollup` is the module's YAML (a text, may be indented), None leaves the module out."""
-        options = "\n    ".join(f"{name}: {value}" for name, value in self.mqtt_options.items())
+        mqtt_options = {"max_queue": 100_000, **self.mqtt_options}
+        options = "\n    ".join(f"{name}: {value}" for name, value in mqtt_options.items())
         config = BASE_CONFIG.format(
             hosts=self.hosts,
             loglevel=self.loglevel,
