@@ -190,7 +190,7 @@ LAYERS = [
     ("e2e", layer_e2e, "tests/e2e"),
     ("tidy", layer_tidy, ".clang-tidy"),
 ]
-ONLY_BY_NAME = {"fuzz", "tidy"}
+ONLY_BY_NAME = {"tidy"}
 
 
 def run_layer(name, function):

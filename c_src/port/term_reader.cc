@@ -154,10 +154,15 @@ class Reader {
     if (!cursor_.take_block(size, name)) {
       return cut_off();
     }
-    if (name.size() > kAtomBytesMax || (is_utf8 && !rollup::is_utf8(name))) {
-      return broken(ErrorCode::unsupported, "an atom that is too long or no UTF-8");
+    if (is_utf8 && !rollup::is_utf8(name)) {
+      return broken(ErrorCode::unsupported, "an atom that is no UTF-8");
     }
-    return Term::atom(is_utf8 ? std::string(name) : latin1_to_utf8(name));
+    // Latin-1 gets longer as UTF-8; what could not be written again is not taken.
+    std::string text = is_utf8 ? std::string(name) : latin1_to_utf8(name);
+    if (text.size() > kAtomBytesMax) {
+      return broken(ErrorCode::unsupported, "an atom that is too long");
+    }
+    return Term::atom(std::move(text));
   }
 
   Result<Term> read_binary() {

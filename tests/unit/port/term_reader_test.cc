@@ -75,6 +75,11 @@ TEST(TermReaderTest, AtomsThatErlangCannotHaveAreRefused) {
   EXPECT_EQ(refusal("w\1\xFF"), ErrorCode::unsupported);
 }
 
+TEST(TermReaderTest, AnAtomThatWouldBeTooLongAsUtf8IsRefused) {
+  EXPECT_TRUE(read("s\x7F" + std::string(127, '\xA5')));
+  EXPECT_EQ(refusal("s\x80" + std::string(128, '\xA5')), ErrorCode::unsupported);
+}
+
 TEST(TermReaderTest, BinariesListsTuplesAndMapsAreRead) {
   EXPECT_EQ(*read("m\0\0\0\3a\0b"s)->as_binary(), "a\0b"s);
   EXPECT_TRUE(read("j")->as_list()->empty());
