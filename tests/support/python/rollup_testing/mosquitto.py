@@ -7,9 +7,12 @@ from . import process
 
 
 class Mosquitto:
-    """A broker on a free port of 127.0.0.1. It can be stopped and started again on the same port, and forgets nothing then."""
+    """A broker on a free port of 127.0.0.1. It can be stopped and started again on the same port, and forgets nothing then.
 
-    def __init__(self):
+    `options`: further lines of its configuration.
+    """
+
+    def __init__(self, options=""):
         self.port = process.free_port()
         self.directory = process.service_directory("mosquitto")
         self._service = None
@@ -18,7 +21,7 @@ class Mosquitto:
         with open(self._command[2], "w", encoding="utf-8") as file:
             file.write(
                 f"listener {self.port} {process.LOOPBACK}\nallow_anonymous true\npersistence true\n"
-                f"persistence_location {self.directory}/\nlog_dest stderr\nlog_type all\n"
+                f"persistence_location {self.directory}/\nlog_dest stderr\nlog_type all\n{options}"
             )
         process.give_to_service(self.directory)
 
