@@ -1,17 +1,16 @@
 // Clients that brokers and the program are measured with. All speak MQTT 5 and QoS 1; messages go
 // to bench/0 .. bench/TOPICS-1.
 //
-//   mqtt_load publish PORT TOPICS RATE SECONDS      RATE messages a second
-//   mqtt_load subscribe PORT                        the bare minimum: takes bench/+ and only
-//   counts,
-//                                                   until end of input
-//   mqtt_load latency PORT TOPICS RATE SECONDS      one message after the other, RATE a second or
-//   as
-//                                                   many as the broker takes: prints how long each
-//                                                   PUBACK took, in microseconds
-//   mqtt_load flood PORT TOPICS CLIENTS SECONDS     as fast as the broker takes them, each client
-//                                                   with at most 20 of them under way: prints how
-//                                                   many it took, and in how many seconds
+//   mqtt_load publish PORT TOPICS RATE SECONDS
+//     RATE messages a second
+//   mqtt_load subscribe PORT
+//     the bare minimum: takes bench/+ and only counts, until end of input
+//   mqtt_load latency PORT TOPICS RATE SECONDS
+//     one message after the other, RATE a second or as many as the broker takes: prints how long
+//     each PUBACK took, in microseconds
+//   mqtt_load flood PORT TOPICS CLIENTS SECONDS
+//     as fast as the broker takes them, each client with at most 20 of them under way: prints how
+//     many it took, and in how many seconds
 //
 // MQTT_LOAD_USER: user name and password.
 

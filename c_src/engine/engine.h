@@ -8,12 +8,11 @@
 //
 // Guarantees
 // 1. advance(a) then advance(b) leaves the same state as advance(b) alone, for a <= b: what is due
-// is
-//    done in the order and with the labels of its own deadline, however late advance() is called.
+//    is done in the order and with the labels of its own deadline, however late advance() is
+//    called.
 // 2. Memory per series is bounded by its stream's plan and by the samples within `lateness`.
 // 3. save() then restore() on an equal plan is the identity; on another plan everything is kept
-// that
-//    the new plan still means the same by (SEMANTICS 6.6).
+//    that the new plan still means the same by (SEMANTICS 6.6).
 // Not thread-safe.
 #pragma once
 

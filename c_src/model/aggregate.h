@@ -5,9 +5,9 @@
 //
 // Invariants
 // 1. `known` is the time for which a value was held; `integral` is that value over that time.
-// 2. `min`, `max` cover the samples and every value held for more than 0 ms (SEMANTICS 2.2), so
-// they
-//    are meaningful iff !empty(). `first`, `last` and their times are meaningful iff count > 0.
+// 2. `min`, `max` cover the samples and every value held for more than 0 ms (SEMANTICS 2.2),
+//    so they are meaningful iff !empty(). `first`, `last` and their times are meaningful iff
+//    count > 0.
 // 3. merge() is associative and commutative to the last bit in known, count, min, max, first and
 //    last, and within rounding in integral, sum and m2.
 #pragma once

@@ -7,9 +7,8 @@
 // Guarantees
 // 1. Messages of one link come out in the order in which they went in.
 // 2. It holds at most `messages` messages and `bytes` bytes, plus one message a link: a message
-// that
-//    is larger than all room is taken when the queue is empty, and a push that is cancelled while
-//    it waits is taken, as the broker has its acknowledgement already.
+//    that is larger than all room is taken when the queue is empty, and a push that is cancelled
+//    while it waits is taken, as the broker has its acknowledgement already.
 // 3. pushed = drained + waiting; what is dropped is counted per broker and never pushed.
 // 4. A system call is made only to wake an engine that sleeps, never per message under load.
 #pragma once
