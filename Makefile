@@ -11,7 +11,7 @@ FORMATTED = $(shell find c_src tests bench -name '*.cc' -o -name '*.h')
 # Only where the machine has it.
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 
-.PHONY: help deps demo-deps program-deps build demo test soak contrib format format-check tidy bench clean
+.PHONY: help deps demo-deps program-deps build demo test soak contrib format format-check tidy analyze bench clean
 
 help:
 	@echo "make demo          show it: a private ejabberd with a small simulated home (DEMO_SECONDS=60 ends by itself)"
@@ -21,7 +21,7 @@ help:
 	@echo "make soak          kill the program under load for MINUTES=10, and count"
 	@echo "make bench         the benchmarks"
 	@echo "make format        format the C++ sources; format-check only looks"
-	@echo "make tidy          clang-tidy"
+	@echo "make tidy          clang-tidy; make analyze runs its static analyzer"
 	@echo "make deps          install the Debian packages that are missing (the goals above do it when needed)"
 	@echo "make clean         remove what was built"
 
@@ -50,7 +50,7 @@ contrib:
 format: deps
 	clang-format -i $(FORMATTED)
 
-format-check tidy: deps
+format-check tidy analyze: deps
 	@$(PYTHON) tests/run.py $(subst format-check,format,$@)
 
 soak: deps

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <type_traits>
 
 #include "base/zone.h"
 #include "port/config_terms.h"
@@ -47,6 +46,23 @@ port::Notification notification_of(const effect::Notify& notify, const engine::E
     notification.is_fresh = notification.at - notify.began > kFreshEndAfter;
   }
   return notification;
+}
+
+std::vector<publish::Publication> publications_of(const Effects& effects,
+                                                  const engine::Engine& engine) {
+  std::vector<publish::Publication> publications;
+  for (const Effect& effect : effects) {
+    std::optional<publish::Publication> publication;
+    if (const auto* summary = std::get_if<effect::Publish>(&effect)) {
+      publication = publish::publication(*summary, engine);
+    } else if (const auto* alert = std::get_if<effect::PublishAlert>(&effect)) {
+      publication = publish::publication(*alert, engine);
+    }
+    if (publication) {
+      publications.push_back(std::move(*publication));
+    }
+  }
+  return publications;
 }
 
 }  // namespace
@@ -219,17 +235,7 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     }
   }
   keep(effects_);
-  for (const Effect& effect : effects_) {
-    std::optional<publish::Publication> publication;
-    if (const auto* publish = std::get_if<effect::Publish>(&effect)) {
-      publication = publish::publication(*publish, *engine_);
-    } else if (const auto* alert = std::get_if<effect::PublishAlert>(&effect)) {
-      publication = publish::publication(*alert, *engine_);
-    }
-    if (publication) {
-      turn.publications.push_back(std::move(*publication));
-    }
-  }
+  turn.publications = publications_of(effects_, *engine_);
   samples_.clear();
   created_.clear();
   effects_.clear();
@@ -240,18 +246,10 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
 std::vector<publish::Publication> Core::republish(std::string_view broker, const Now& now) const {
   Effects effects;
   engine_->republish(now, effects);
-  std::vector<publish::Publication> publications;
-  for (const Effect& effect : effects) {
-    std::optional<publish::Publication> publication;
-    if (const auto* publish = std::get_if<effect::Publish>(&effect)) {
-      publication = publish::publication(*publish, *engine_);
-    } else if (const auto* alert = std::get_if<effect::PublishAlert>(&effect)) {
-      publication = publish::publication(*alert, *engine_);
-    }
-    if (publication && publication->broker == broker && publication->retain) {
-      publications.push_back(std::move(*publication));
-    }
-  }
+  auto publications = publications_of(effects, *engine_);
+  std::erase_if(publications, [&](const publish::Publication& publication) {
+    return publication.broker != broker || !publication.retain;
+  });
   return publications;
 }
 

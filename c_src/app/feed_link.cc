@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/outgoing.h"
 #include "base/check.h"
 
 namespace rollup::app {
@@ -65,13 +66,7 @@ Message FeedLink::pop() {
 }
 
 void FeedLink::publish(publish::Publication publication, Duration running) {
-  outbox_.put({.topic = std::move(publication.topic),
-               .payload = std::move(publication.payload),
-               .qos = publication.qos,
-               .retain = publication.retain,
-               .expiry_s = publication.expiry_s,
-               .content_type = std::move(publication.content_type)},
-              to_steady(running));
+  outbox_.put(outgoing(std::move(publication)), to_steady(running));
 }
 
 std::optional<std::string> FeedLink::next_publish(Duration running) {

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "app/outgoing.h"
+
 namespace rollup::app {
 
 namespace {
@@ -85,12 +87,7 @@ void ClientLinks::configure(const std::vector<Broker>& brokers, const engine::Pl
 void ClientLinks::publish(publish::Publication publication) {
   for (Entry& entry : entries_) {
     if (entry.broker.name == publication.broker) {
-      entry.client->publish({.topic = std::move(publication.topic),
-                             .payload = std::move(publication.payload),
-                             .qos = publication.qos,
-                             .retain = publication.retain,
-                             .expiry_s = publication.expiry_s,
-                             .content_type = std::move(publication.content_type)});
+      entry.client->publish(outgoing(std::move(publication)));
       return;
     }
   }

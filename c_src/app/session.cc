@@ -25,6 +25,14 @@ Now at_wall(Time wall, const Now& now, const Now& last) {
                            now.uptime)};
 }
 
+tl::expected<std::shared_ptr<const engine::Plan>, Errors> plan_of(
+    const Result<port::ConfigTerms>& terms) {
+  if (!terms) {
+    return tl::unexpected(Errors{terms.error()});
+  }
+  return make_plan(terms->config, terms->brokers);
+}
+
 }  // namespace
 
 bool Session::receive(std::string_view frame) {
@@ -104,9 +112,7 @@ bool Session::hello(const port::Hello& hello) {
 
 void Session::check(const port::Check& message) {
   port::ConfigOutcome outcome;
-  if (!message.terms) {
-    outcome = tl::unexpected(Errors{message.terms.error()});
-  } else if (auto plan = make_plan(message.terms->config, message.terms->brokers); !plan) {
+  if (auto plan = plan_of(message.terms); !plan) {
     outcome = tl::unexpected(std::move(plan.error()));
   }
   outlet_.send(port::encode_checked(message.id, outcome));
@@ -114,9 +120,7 @@ void Session::check(const port::Check& message) {
 
 void Session::configure(port::Configure message) {
   port::ConfigOutcome outcome;
-  if (!message.terms) {
-    outcome = tl::unexpected(Errors{message.terms.error()});
-  } else if (auto plan = make_plan(message.terms->config, message.terms->brokers); !plan) {
+  if (auto plan = plan_of(message.terms); !plan) {
     outcome = tl::unexpected(std::move(plan.error()));
   } else if (core_ == nullptr) {
     outcome = start(message, *plan, std::move(*message.terms));

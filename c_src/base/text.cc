@@ -193,21 +193,30 @@ std::optional<std::chrono::sys_days> take_date(std::string_view& text) {
   return date.ok() ? std::optional(std::chrono::sys_days{date}) : std::nullopt;
 }
 
-// Whole seconds; a leap second is second 60.
-std::optional<std::chrono::seconds> take_clock(std::string_view& text) {
+// "13:45", of a clock or an offset.
+std::optional<std::chrono::minutes> take_minutes(std::string_view& text) {
   const auto hour = take_digits(text, 2);
   if (!hour || *hour > 23 || !take_one_of(text, ":")) {
     return std::nullopt;
   }
   const auto minute = take_digits(text, 2);
-  if (!minute || *minute > 59 || !take_one_of(text, ":")) {
+  if (!minute || *minute > 59) {
+    return std::nullopt;
+  }
+  return std::chrono::minutes{*hour * 60 + *minute};
+}
+
+// Whole seconds; a leap second is second 60.
+std::optional<std::chrono::seconds> take_clock(std::string_view& text) {
+  const auto minutes = take_minutes(text);
+  if (!minutes || !take_one_of(text, ":")) {
     return std::nullopt;
   }
   const auto second = take_digits(text, 2);
   if (!second || *second > 60) {
     return std::nullopt;
   }
-  return std::chrono::seconds{(*hour * 60 + *minute) * 60 + *second};
+  return *minutes + std::chrono::seconds{*second};
 }
 
 // ".25" -> 250 ms, nothing there -> 0 ms.
@@ -234,16 +243,8 @@ std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
   if (!take_one_of(text, "+-")) {
     return std::nullopt;
   }
-  const auto hours = take_digits(text, 2);
-  if (!hours || *hours > 23 || !take_one_of(text, ":")) {
-    return std::nullopt;
-  }
-  const auto minutes = take_digits(text, 2);
-  if (!minutes || *minutes > 59) {
-    return std::nullopt;
-  }
-  const std::chrono::minutes offset{*hours * 60 + *minutes};
-  return is_west ? -offset : offset;
+  const auto offset = take_minutes(text);
+  return offset && is_west ? -*offset : offset;
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ std::string definition_of(const Alert& alert) {
                      std::to_string(alert.raise_for.count()) + '\n' +
                      std::to_string(alert.clear_for.count());
   for (const auto& [name, value] : alert.match) {
-    text += '\n' + name + '=' + value;
+    text.append(1, '\n').append(name).append(1, '=').append(value);
   }
   return text;
 }

@@ -272,8 +272,9 @@ class Compiler {
                    const std::string& place) {
     std::vector<std::string> names = stream.filter.names();
     names.insert(names.end(), {"topic", "field"});
+    const std::string match = place + "->match->";
     for (const auto& [name, value] : alert.match) {
-      const std::string at = place + "->match->" + name;
+      const std::string at = match + name;
       if (std::find(names.begin(), names.end(), name) == names.end()) {
         error(at, "streams->" + stream.config.name + "->topic has no level {" + name + "}" +
                       suggestion(name, names));

@@ -31,7 +31,7 @@ using Decompressor = std::unique_ptr<ZSTD_DCtx, FreeContext<ZSTD_DCtx, ZSTD_free
 
 std::string pack(std::uint8_t kind, const std::string& columns, Effort effort) {
   // A context is costlier than most blocks, so one is kept.
-  thread_local const Compressor compressor(ZSTD_createCCtx());
+  thread_local Compressor compressor(ZSTD_createCCtx());
   ROLLUP_CHECK(compressor != nullptr);
   ZSTD_CCtx_setParameter(compressor.get(), ZSTD_c_checksumFlag, 1);
   ZSTD_CCtx_setParameter(compressor.get(), ZSTD_c_compressionLevel,
@@ -70,7 +70,7 @@ Result<std::string> unpack(std::uint8_t kind, std::string_view bytes) {
   if (size > kColumnsBytesMax) {
     return damaged("its length is wrong");
   }
-  thread_local const Decompressor decompressor(ZSTD_createDCtx());
+  thread_local Decompressor decompressor(ZSTD_createDCtx());
   ROLLUP_CHECK(decompressor != nullptr);
   std::string columns(static_cast<std::size_t>(size), '\0');
   const std::size_t got = ZSTD_decompressDCtx(decompressor.get(), columns.data(), columns.size(),

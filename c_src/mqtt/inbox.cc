@@ -135,17 +135,6 @@ bool Inbox::prepare_to_sleep() {
   return true;
 }
 
-std::optional<Time> Inbox::oldest_arrival() const {
-  const std::lock_guard lock(mutex_);
-  if (batch_next_ < batch_.size()) {
-    return batch_[batch_next_].arrival;
-  }
-  if (!queue_.empty()) {
-    return queue_.front().arrival;
-  }
-  return std::nullopt;
-}
-
 std::vector<Inbox::Dropped> Inbox::take_dropped() {
   const std::lock_guard lock(mutex_);
   return std::exchange(dropped_by_broker_, {});

@@ -17,12 +17,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
-#include "base/time.h"
 #include "model/message.h"
 #include "mqtt/wakeup.h"
 
@@ -77,9 +75,6 @@ class Inbox {
 
   // False if there is something to do already. True: the next push or wake() makes fd() readable.
   bool prepare_to_sleep();
-
-  // The arrival of the oldest message that waits (SEMANTICS 1.3).
-  std::optional<Time> oldest_arrival() const;
 
   // What was dropped since the last call, per broker.
   std::vector<Dropped> take_dropped();

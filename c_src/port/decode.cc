@@ -110,6 +110,19 @@ Result<Incoming> read_hello(const std::vector<Term>& items) {
   return checked<Incoming>(failure, std::move(hello));
 }
 
+// What is left to read of the map: the configuration.
+template <class Message>
+Result<Incoming> with_terms(const Failure& failure, MapReader& reader, Message message) {
+  const Term* rules = reader.term("rules");
+  const Term* brokers = reader.term("brokers");
+  reader.finish();
+  if (failure) {
+    return tl::unexpected(failure.error());
+  }
+  message.terms = read_config(*rules, *brokers);
+  return message;
+}
+
 Result<Incoming> read_configure(const std::vector<Term>& items) {
   Failure failure(ErrorCode::unsupported);
   Configure configure;
@@ -120,14 +133,7 @@ Result<Incoming> read_configure(const std::vector<Term>& items) {
     failure.set("configure->data_dir", "expected a path");
   }
   configure.full_sync = reader.choice<bool>("durability", {{"normal", false}, {"full", true}});
-  const Term* rules = reader.term("rules");
-  const Term* brokers = reader.term("brokers");
-  reader.finish();
-  if (failure) {
-    return tl::unexpected(failure.error());
-  }
-  configure.terms = read_config(*rules, *brokers);
-  return configure;
+  return with_terms(failure, reader, std::move(configure));
 }
 
 Result<Incoming> read_check(const std::vector<Term>& items) {
@@ -135,14 +141,7 @@ Result<Incoming> read_check(const std::vector<Term>& items) {
   Check check;
   check.id = read_integer(failure, items[1], "check", kIntegerMin, kIntegerMax);
   MapReader reader(failure, items[2], "check");
-  const Term* rules = reader.term("rules");
-  const Term* brokers = reader.term("brokers");
-  reader.finish();
-  if (failure) {
-    return tl::unexpected(failure.error());
-  }
-  check.terms = read_config(*rules, *brokers);
-  return check;
+  return with_terms(failure, reader, std::move(check));
 }
 
 Result<Incoming> read_request(const std::vector<Term>& items) {

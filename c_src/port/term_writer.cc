@@ -26,8 +26,8 @@ long header_of(std::size_t size) {
 }  // namespace
 
 TermWriter::TermWriter() {
-  static const bool is_ready = ei_init() == 0;
-  ROLLUP_CHECK(is_ready);
+  static const bool kIsReady = ei_init() == 0;
+  ROLLUP_CHECK(kIsReady);
   must(ei_x_new_with_version(&buffer_));
 }
 

@@ -20,7 +20,7 @@ constexpr std::size_t kNamesCompared = 10'000;
 constexpr std::size_t kNamesSuggested = 3;
 
 std::string not_found_message(const engine::Engine& engine, const std::string& name) {
-  const std::string message = "there is no series of this name";
+  std::string message = "there is no series of this name";
   if (name.empty() || name.size() > kNameBytesCompared) {
     return message;
   }

@@ -142,7 +142,7 @@ Result<std::size_t> SlotReader::fill(std::span<Slot> slots, bool has_local_days)
       for (Slot& slot : finer) {
         slot.aggregate = Aggregate{};
       }
-      const Result<std::size_t> read = read_tier(tiers[tier], finer);
+      Result<std::size_t> read = read_tier(tiers[tier], finer);
       if (!read) {
         return read;
       }

@@ -166,23 +166,6 @@ TEST(InboxTest, WakeEndsSleepAndPreventsTheNext) {
   EXPECT_TRUE(inbox.prepare_to_sleep());
 }
 
-// SEMANTICS 1.3.
-TEST(InboxTest, OldestArrivalIsThatOfTheNextMessage) {
-  Inbox inbox;
-  EXPECT_FALSE(inbox.oldest_arrival().has_value());
-  for (const int ms : {100, 200, 300}) {
-    Message each = message("a");
-    each.arrival = time_from_ms(ms);
-    inbox.push(std::move(each), 1);
-  }
-  EXPECT_EQ(inbox.oldest_arrival(), time_from_ms(100));
-  std::vector<Message> out;
-  inbox.drain(out, 1);
-  EXPECT_EQ(inbox.oldest_arrival(), time_from_ms(200));
-  inbox.drain(out, 2);
-  EXPECT_FALSE(inbox.oldest_arrival().has_value());
-}
-
 TEST(InboxTest, ManyLinksLoseNothingAndKeepTheirOrder) {
   constexpr std::uint32_t kLinks = 4;
   constexpr int kEach = 5000;
