@@ -48,6 +48,21 @@ port::Notification notification_of(const effect::Notify& notify, const engine::E
   return notification;
 }
 
+// Those that are for anybody.
+std::vector<port::Notification> notifications_of(const Effects& effects,
+                                                 const engine::Engine& engine) {
+  std::vector<port::Notification> notifications;
+  for (const Effect& effect : effects) {
+    if (const auto* notify = std::get_if<effect::Notify>(&effect)) {
+      if (port::Notification notification = notification_of(*notify, engine);
+          !notification.to.empty()) {
+        notifications.push_back(std::move(notification));
+      }
+    }
+  }
+  return notifications;
+}
+
 std::vector<publish::Publication> publications_of(const Effects& effects,
                                                   const engine::Engine& engine) {
   std::vector<publish::Publication> publications;
@@ -63,6 +78,15 @@ std::vector<publish::Publication> publications_of(const Effects& effects,
     }
   }
   return publications;
+}
+
+std::vector<std::pair<std::uint64_t, port::Notification>> with_ids(
+    const std::vector<std::uint64_t>& ids, std::vector<port::Notification> notifications) {
+  std::vector<std::pair<std::uint64_t, port::Notification>> both;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    both.emplace_back(ids[i], std::move(notifications[i]));
+  }
+  return both;
 }
 
 }  // namespace
@@ -118,20 +142,27 @@ Result<void> Core::restore() {
   if (!checkpoint) {
     return tl::unexpected(checkpoint.error());
   }
+  Ended ended;
   if (*checkpoint) {
-    if (Result<void> restored = restore_as(plan_, **checkpoint); !restored) {
-      return restored;
+    Result<Ended> restored = restore_as(plan_, **checkpoint);
+    if (!restored) {
+      return tl::unexpected(restored.error());
     }
+    ended = std::move(*restored);
   }
   engine_->clear_counters();
   intake_ = std::make_unique<engine::Intake>(*engine_);
   // The rules of the journal that begins now stand in the checkpoint before it.
-  return write_checkpoint();
+  if (auto written = write_checkpoint(ended.outbox); !written) {
+    return tl::unexpected(written.error());
+  }
+  ended_ = std::move(ended.publications);
+  return {};
 }
 
 // The journal is run with the rules that it was written under, then the state goes to today's.
-Result<void> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
-                              const history::History::Checkpoint& checkpoint) {
+Result<Core::Ended> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
+                                     const history::History::Checkpoint& checkpoint) {
   std::shared_ptr<const engine::Plan> written_under = plan;
   if (checkpoint.config != rules_bytes_) {
     Result<Config> config = port::read_stored_rules(checkpoint.config);
@@ -145,17 +176,34 @@ Result<void> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
   }
   engine_ = std::make_unique<engine::Engine>(written_under);
   if (Result<void> restored = engine_->restore(checkpoint.engine); !restored) {
-    return restored;
+    return tl::unexpected(restored.error());
   }
   if (Result<void> replayed = replay(); !replayed) {
-    return replayed;
+    return tl::unexpected(replayed.error());
   }
   if (written_under != plan) {
-    const std::vector<std::string> parts = engine_->save();
-    engine_ = std::make_unique<engine::Engine>(plan);
-    return engine_->restore(parts);
+    auto next = std::make_unique<engine::Engine>(plan);
+    if (Result<void> restored = next->restore(engine_->save()); !restored) {
+      return tl::unexpected(restored.error());
+    }
+    Ended ended = end_missing(*next);
+    std::swap(engine_, next);
+    return ended;
   }
-  return {};
+  return Ended();
+}
+
+// Whoever was told of an alarm is told of its end, also when it is the rule that has ended.
+Core::Ended Core::end_missing(const engine::Engine& next) const {
+  Effects effects;
+  engine_->end_missing(next, effects);
+  Ended ended;
+  ended.publications = publications_of(effects, *engine_);
+  ended.notifications = notifications_of(effects, *engine_);
+  for (const port::Notification& notification : ended.notifications) {
+    ended.outbox.push_back(port::encode(notification));
+  }
+  return ended;
 }
 
 Result<void> Core::replay() {
@@ -168,23 +216,25 @@ Result<void> Core::replay() {
   });
 }
 
-Result<void> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes) {
+Result<Turn> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes) {
   auto next = std::make_unique<engine::Engine>(plan);
   if (Result<void> restored = next->restore(engine_->save()); !restored) {
-    return restored;
+    return tl::unexpected(restored.error());
   }
+  Ended ended = end_missing(*next);
   next->take_counters(*engine_);
   std::swap(plan_, plan);
   std::swap(rules_bytes_, rules_bytes);
   std::swap(engine_, next);
-  if (Result<void> written = write_checkpoint(); !written) {
+  auto ids = write_checkpoint(ended.outbox);
+  if (!ids) {
     std::swap(plan_, plan);
     std::swap(rules_bytes_, rules_bytes);
     std::swap(engine_, next);
-    return written;
+    return tl::unexpected(ids.error());
   }
   intake_ = std::make_unique<engine::Intake>(*engine_);
-  return {};
+  return Turn{std::move(ended.publications), with_ids(*ids, std::move(ended.notifications))};
 }
 
 void Core::take(const Message& message) { intake_->accept(message, samples_, created_); }
@@ -206,16 +256,10 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
     row_.clear();
-    notifications_.clear();
     outbox_.clear();
-    for (const Effect& effect : effects_) {
-      if (const auto* notify = std::get_if<effect::Notify>(&effect)) {
-        if (port::Notification notification = notification_of(*notify, *engine_);
-            !notification.to.empty()) {
-          outbox_.push_back(port::encode(notification));
-          notifications_.push_back(std::move(notification));
-        }
-      }
+    notifications_ = notifications_of(effects_, *engine_);
+    for (const port::Notification& notification : notifications_) {
+      outbox_.push_back(port::encode(notification));
     }
     if (!samples_.empty() || !created_.empty() || !outbox_.empty()) {
       engine::encode_turn(now, created_, samples_, row_);
@@ -230,9 +274,7 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     }
     last_commit_ = now.wall;
     journal_bytes_ += row_.size();
-    for (std::size_t i = 0; i < ids->size(); ++i) {
-      turn.notifications.emplace_back((*ids)[i], std::move(notifications_[i]));
-    }
+    turn.notifications = with_ids(*ids, std::exchange(notifications_, {}));
   }
   keep(effects_);
   turn.publications = publications_of(effects_, *engine_);
@@ -253,20 +295,20 @@ std::vector<publish::Publication> Core::republish(std::string_view broker, const
   return publications;
 }
 
-Result<void> Core::write_checkpoint() {
-  Result<void> written = history_->checkpoint(rules_bytes_, engine_->save());
-  if (written) {
+Result<std::vector<std::uint64_t>> Core::write_checkpoint(std::span<const std::string> outbox) {
+  auto ids = history_->checkpoint(rules_bytes_, engine_->save(), outbox);
+  if (ids) {
     journal_bytes_ = 0;
   }
-  return written;
+  return ids;
 }
 
 Result<void> Core::maintain(const Now& now, bool force) {
   if (force || journal_bytes_ >= kJournalBytesMax || now.uptime >= checkpoint_at_) {
     checkpoint_at_ = now.uptime + kCheckpointEvery;
     if (force || history_->counts().journal_rows > 0) {
-      if (Result<void> written = write_checkpoint(); !written) {
-        return written;
+      if (auto written = write_checkpoint({}); !written) {
+        return tl::unexpected(written.error());
       }
     }
   }

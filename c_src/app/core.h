@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,8 +49,9 @@ class Core {
                                             std::shared_ptr<const engine::Plan> plan,
                                             std::string rules_bytes);
 
-  // A reload: series, buckets and alerts that still mean the same go on. The turn must be finished.
-  Result<void> reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes);
+  // A reload: series, buckets and alerts that still mean the same go on; alerts that are gone are
+  // ended in the turn that is returned. The last turn must be finished.
+  Result<Turn> reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes);
 
   void take(const Message& message);
   void delivered(std::uint64_t outbox_id) { delivered_.push_back(outbox_id); }
@@ -67,6 +69,10 @@ class Core {
   // little each call. Call between turns.
   Result<void> maintain(const Now& now, bool force);
 
+  // What is to be published of alerts that have gone while the program was away: once, after
+  // open(). Their ends are among what is undelivered.
+  std::vector<publish::Publication> take_ended() { return std::exchange(ended_, {}); }
+
   // What could not be delivered before the last end.
   Result<std::vector<std::pair<std::uint64_t, port::Notification>>> undelivered() const;
 
@@ -81,13 +87,21 @@ class Core {
   std::optional<Time> last_commit() const { return last_commit_; }
 
  private:
+  // What a change of the rules ends.
+  struct Ended {
+    std::vector<publish::Publication> publications;
+    std::vector<port::Notification> notifications;
+    std::vector<std::string> outbox;  // these
+  };
+
   Core() = default;
 
   Result<void> restore();
-  Result<void> restore_as(const std::shared_ptr<const engine::Plan>& plan,
-                          const history::History::Checkpoint& checkpoint);
+  Result<Ended> restore_as(const std::shared_ptr<const engine::Plan>& plan,
+                           const history::History::Checkpoint& checkpoint);
   Result<void> replay();
-  Result<void> write_checkpoint();
+  Ended end_missing(const engine::Engine& next) const;
+  Result<std::vector<std::uint64_t>> write_checkpoint(std::span<const std::string> outbox);
   void keep(const Effects& effects);
 
   std::unique_ptr<history::History> history_;
@@ -106,6 +120,8 @@ class Core {
   std::vector<std::string> outbox_;
   std::optional<FeedPosition> feed_;
   bool is_stuck_ = false;
+
+  std::vector<publish::Publication> ended_;
 
   std::optional<Time> last_commit_;
   std::uint64_t journal_bytes_ = 0;

@@ -172,6 +172,7 @@ port::ConfigOutcome Session::start(const port::Configure& message,
     spdlog::error("{}", undelivered.error().message);
   }
   links_.configure(terms.brokers, *plan);
+  publish(core_->take_ended());
   send_notifications();
   return {};
 }
@@ -189,12 +190,14 @@ port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Pla
     return tl::unexpected(Errors{{ErrorCode::storage, "", trouble_}});
   }
   const std::vector<std::string> brokers_before = core_->engine().plan().config.brokers;
-  if (Result<void> changed = core_->reconfigure(plan, std::move(terms.rules_bytes)); !changed) {
+  Result<Turn> changed = core_->reconfigure(plan, std::move(terms.rules_bytes));
+  if (!changed) {
     return tl::unexpected(Errors{changed.error()});
   }
   move_messages(brokers_before, plan->config.brokers);
   set_feed(terms.brokers, committed_);
   links_.configure(terms.brokers, *plan);
+  perform(std::move(*changed));
   for (const std::string& broker : links_.names()) {
     republish(broker);
   }
@@ -462,8 +465,12 @@ void Session::finish_turn(const Now& now) {
     committed_ = *position;
     outlet_.send(port::encode_committed(committed_));
   }
-  publish(std::move(done->publications));
-  for (auto& [id, notification] : done->notifications) {
+  perform(std::move(*done));
+}
+
+void Session::perform(Turn turn) {
+  publish(std::move(turn.publications));
+  for (auto& [id, notification] : turn.notifications) {
     queue_notification(id, std::move(notification));
   }
   send_notifications();

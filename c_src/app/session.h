@@ -98,6 +98,8 @@ class Session {
   std::optional<Now> begin_turn(const Now& now);
   void count_dropped_messages();
   void finish_turn(const Now& now);
+  // What was committed is published and told.
+  void perform(Turn turn);
   void tell_trouble(const std::string& trouble);
 
   void publish(std::vector<publish::Publication> publications);

@@ -369,6 +369,33 @@ AlertState describe(const State& state, const Instance& instance, const Now& now
   return described;
 }
 
+void end_missing(const State& state, const State& next, Effects& effects) {
+  for (const Instance& instance : state.instances) {
+    if (instance.phase == AlertPhase::ok) {
+      continue;
+    }
+    const Alert& config = state.plan->alerts[instance.alert].config;
+    const Alert* kept = nullptr;
+    for (const std::uint32_t index : next.entries[instance.series].instances) {
+      const Instance& other = next.instances[index];
+      const Alert& candidate = next.plan->alerts[other.alert].config;
+      if (other.series == instance.series && candidate.name == config.name) {
+        kept = &candidate;
+      }
+    }
+    if (kept != nullptr && kept->topic == config.topic) {
+      continue;
+    }
+    AlertState ended = describe(state, instance, state.done);
+    ended.phase = AlertPhase::ok;
+    ended.since = state.done.wall;
+    effects.push_back(effect::PublishAlert{ended});
+    if (kept == nullptr && instance.phase == AlertPhase::alarm) {
+      effects.push_back(effect::Notify{ended, instance.began});
+    }
+  }
+}
+
 void republish_alerts(const State& state, const Now& now, Effects& effects) {
   for (const Instance& instance : state.instances) {
     if (instance.since) {

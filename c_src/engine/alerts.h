@@ -18,6 +18,10 @@ void evaluate(State& state, std::uint32_t instance, const Now& now, Effects& eff
 
 AlertState describe(const State& state, const Instance& instance, const Now& now);
 
+// Says ok for every instance that is not ok and that `next` does not have, and ends its alarm. Both
+// have the same series.
+void end_missing(const State& state, const State& next, Effects& effects);
+
 // The states of all instances that ever left ok.
 void republish_alerts(const State& state, const Now& now, Effects& effects);
 

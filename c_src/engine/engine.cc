@@ -279,6 +279,10 @@ void Engine::republish(const Now& now, Effects& effects) const {
   republish_alerts(impl_->state, now, effects);
 }
 
+void Engine::end_missing(const Engine& next, Effects& effects) const {
+  engine::end_missing(impl_->state, next.impl_->state, effects);
+}
+
 std::vector<std::string> Engine::save() const { return save_state(impl_->state); }
 
 Result<void> Engine::restore(const std::vector<std::string>& parts) {

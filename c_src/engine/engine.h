@@ -101,6 +101,11 @@ class Engine {
   // (SEMANTICS 8.1). For the start and for a link that lost its retained topics.
   void republish(const Now& now, Effects& effects) const;
 
+  // For a change of the rules: what `next`, which was restored from this engine, has no alert for
+  // any more is said to be ok, and an alarm among it to be over. The effects are those of this
+  // engine. An alert that only has another topic is said to be ok on the one that it leaves.
+  void end_missing(const Engine& next, Effects& effects) const;
+
   // -- state --
   // Parts of at most a few MiB.
   std::vector<std::string> save() const;

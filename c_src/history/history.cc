@@ -30,6 +30,8 @@ struct Database {
 
   Result<void> prepare();
   Result<void> count_rows();
+  // The ids of the new entries.
+  Result<std::vector<std::uint64_t>> append_outbox(std::span<const std::string> entries);
 
   std::unique_ptr<Connection> connection;
   Sealed sealed;
@@ -302,15 +304,25 @@ Result<void> History::replay(const std::function<Result<void>(std::string_view r
   }
 }
 
+Result<std::vector<std::uint64_t>> Database::append_outbox(std::span<const std::string> entries) {
+  std::vector<std::uint64_t> ids;
+  for (const std::string& data : entries) {
+    if (auto added = add_outbox.bind(1, data).run(); !added) {
+      return tl::unexpected(added.error());
+    }
+    ids.push_back(static_cast<std::uint64_t>(connection->last_rowid()));
+  }
+  return ids;
+}
+
 Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal,
                                                         std::span<const std::string> outbox,
                                                         std::span<const std::uint64_t> delivered,
                                                         const std::optional<FeedPosition>& feed) {
   Database& database = *impl_->database;
-  std::vector<std::uint64_t> ids;
   const bool is_empty = outbox.empty() && delivered.empty() && !feed;
   if (is_empty && journal.empty()) {
-    return ids;
+    return std::vector<std::uint64_t>();
   }
   Transaction transaction(*database.connection);
   if (!is_empty) {  // a single statement is a transaction by itself
@@ -323,11 +335,9 @@ Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal
       return tl::unexpected(added.error());
     }
   }
-  for (const std::string& data : outbox) {
-    if (auto added = database.add_outbox.bind(1, data).run(); !added) {
-      return tl::unexpected(added.error());
-    }
-    ids.push_back(static_cast<std::uint64_t>(database.connection->last_rowid()));
+  auto ids = database.append_outbox(outbox);
+  if (!ids) {
+    return ids;
   }
   if (feed) {
     if (auto put = database.put_feed.bind(1, bytes_of(*feed)).run(); !put) {
@@ -388,34 +398,41 @@ void History::append(SeriesId series, std::span<const Point> points) {
   impl_->database->sealed.append(series, points);
 }
 
-Result<void> History::checkpoint(std::string_view config, std::span<const std::string> engine) {
+Result<std::vector<std::uint64_t>> History::checkpoint(std::string_view config,
+                                                       std::span<const std::string> engine,
+                                                       std::span<const std::string> outbox) {
   Database& database = *impl_->database;
   Transaction transaction(*database.connection);
   if (auto begun = transaction.begin(); !begun) {
-    return begun;
+    return tl::unexpected(begun.error());
   }
   if (auto written = database.sealed.write(); !written) {
-    return written;
+    return tl::unexpected(written.error());
   }
   const auto& clear = "DELETE FROM journal; DELETE FROM checkpoint";
   if (auto cleared = database.connection->execute(clear); !cleared) {
-    return cleared;
+    return tl::unexpected(cleared.error());
   }
   std::int64_t number = 0;
   for (const std::string& part : engine) {
     if (auto added = database.add_part.bind(1, ++number).bind(2, part).run(); !added) {
-      return added;
+      return tl::unexpected(added.error());
     }
   }
   if (auto put = database.put_config.bind(1, config).run(); !put) {
-    return put;
+    return tl::unexpected(put.error());
+  }
+  auto ids = database.append_outbox(outbox);
+  if (!ids) {
+    return ids;
   }
   if (auto committed = transaction.commit(); !committed) {
-    return committed;
+    return tl::unexpected(committed.error());
   }
   database.sealed.forget();
   database.journal_rows = 0;
-  return {};
+  database.outbox_rows += outbox.size();
+  return ids;
 }
 
 Result<bool> History::expire(Time now, const std::function<Keep(SeriesId)>& keep) {

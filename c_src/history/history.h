@@ -96,8 +96,11 @@ class History {
   void append(SeriesId series, std::span<const Point> points);
 
   // -- now and then --
-  // One transaction: blocks, checkpoint, and an empty journal.
-  Result<void> checkpoint(std::string_view config, std::span<const std::string> engine);
+  // One transaction: blocks, checkpoint, an empty journal, and what is added to the outbox. The ids
+  // of that.
+  Result<std::vector<std::uint64_t>> checkpoint(std::string_view config,
+                                                std::span<const std::string> engine,
+                                                std::span<const std::string> outbox = {});
   // Deletes blocks that ended before now - keep. Bounded work per call; true if there may be more.
   Result<bool> expire(Time now, const std::function<Keep(SeriesId)>& keep);
 

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from rollup_testing import program as terms_of
-from rollup_testing.mqtt import MqttClient
+from rollup_testing.mqtt import MqttClient, retained
 from rollup_testing.terms import Atom
 
 TOPIC = "home/kitchen/temperature"
@@ -109,6 +109,52 @@ def test_a_changed_configuration_keeps_the_series_and_their_history(start, broke
     program.wait_until(lambda status: status["alarms"] == 1, "the alarm of the new rule")
     assert counts(program) == 2
     assert program.ask(terms_of.series())["rows"][0]["count"] == 2
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["reload", "restart"])
+def test_an_alarm_whose_rule_is_taken_out_is_ended(start, broker, client, is_running):
+    alerts = [("hot", terms_of.alert("temperature", "value > 30", notify=["alice@localhost"]))]
+    program = start()
+    connect(program, broker, rules(alerts))
+    program.credit(10)
+    client.publish(TOPIC, "33")
+    _, number, begun = program.expect("notify")
+    assert (begun["alert"], begun["phase"]) == ("hot", "alarm")
+    program.send((Atom("notified"), number))
+    topic = f"alerts/hot/{TOPIC}"
+    client.subscribe(topic)
+    client.wait_for(lambda message: '"state":"ALARM"' in message.text)
+    if is_running:
+        assert program.configure(rules(), [terms_of.broker(broker.port)]) == "ok"
+    else:
+        program.wait_until(lambda status: status["history"]["outbox"] == 0, "the delivery")
+        program.kill()
+        program = start()
+        connect(program, broker, rules())
+        program.credit(10)
+    # The end may have come before the answer to the configuration.
+    program.wait_until(lambda _: program.notifications[-1][1]["phase"] == "ok", "the end")
+    ended = program.notifications[-1][1]
+    assert (ended["alert"], ended["replaces"]) == ("hot", begun["id"])
+    client.wait_for(lambda message: '"state":"OK"' in message.text)
+    assert '"state":"OK"' in retained(broker.port, topic).text
+
+
+def test_an_alert_that_moves_to_another_topic_leaves_ok_behind(start, broker, client):
+    def alerts(topic):
+        return [("hot", terms_of.alert("temperature", "value > 30", topic=topic, notify=["alice@localhost"]))]
+
+    program = start()
+    connect(program, broker, rules(alerts("one/{series}")))
+    program.credit(10)
+    client.publish(TOPIC, "33")
+    program.expect("notify")
+    assert program.configure(rules(alerts("two/{series}")), [terms_of.broker(broker.port)]) == "ok"
+    client.subscribe("one/#")
+    client.subscribe("two/#")
+    client.wait_for(lambda message: message.topic == f"one/{TOPIC}" and '"state":"OK"' in message.text)
+    client.wait_for(lambda message: message.topic == f"two/{TOPIC}" and '"state":"ALARM"' in message.text)
+    assert len(program.notifications) == 1  # it is the same alarm
 
 
 def test_a_stopped_broker_is_found_again_and_gets_its_retained_topics_back(start, tmp_path):
