@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "base/zone.h"
 #include "port/config_terms.h"
 
@@ -15,6 +16,12 @@ namespace {
 constexpr std::uint64_t kJournalBytesMax = std::uint64_t{64} * 1024 * 1024;
 constexpr Duration kCheckpointEvery = std::chrono::minutes(5);
 constexpr Duration kExpireEvery = std::chrono::minutes(1);
+// What a clock that goes ahead by more than this says is believed when it has said so for a while:
+// what is deleted cannot be had back.
+constexpr Duration kClockStep = std::chrono::hours(24);
+constexpr Duration kClockHolds = std::chrono::hours(1);
+// What a kill may take from a time that `for` or `clear_for` counts.
+constexpr Duration kNoteEvery = std::chrono::seconds(2);
 // A shorter alarm's end corrects its message without a sound (SEMANTICS 6.10).
 constexpr Duration kFreshEndAfter = std::chrono::minutes(5);
 
@@ -157,6 +164,7 @@ Result<void> Core::restore() {
     return tl::unexpected(written.error());
   }
   ended_ = std::move(ended.publications);
+  clock_seen_ = engine_->last();
   return {};
 }
 
@@ -261,7 +269,8 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     for (const port::Notification& notification : notifications_) {
       outbox_.push_back(port::encode(notification));
     }
-    if (!samples_.empty() || !created_.empty() || !outbox_.empty()) {
+    const bool is_time_noted = !engine_->counts_time() || now.uptime < noted_at_ + kNoteEvery;
+    if (!samples_.empty() || !created_.empty() || !outbox_.empty() || !is_time_noted) {
       engine::encode_turn(now, created_, samples_, row_);
     }
   }
@@ -274,6 +283,7 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     }
     last_commit_ = now.wall;
     journal_bytes_ += row_.size();
+    noted_at_ = row_.empty() ? noted_at_ : engine_->last().uptime;
     turn.notifications = with_ids(*ids, std::exchange(notifications_, {}));
   }
   keep(effects_);
@@ -303,7 +313,21 @@ Result<std::vector<std::uint64_t>> Core::write_checkpoint(std::span<const std::s
   return ids;
 }
 
+void Core::watch_clock(const Now& now) {
+  const Duration step = (now.wall - clock_seen_.wall) - (now.uptime - clock_seen_.uptime);
+  const bool is_known = clock_seen_.wall > time_from_ms(0);
+  if (is_known && step >= kClockStep) {
+    spdlog::warn(
+        "the clock of this machine went from {} to {}. Should that be wrong, set it right within "
+        "an hour: until then nothing is deleted that has been kept for long enough",
+        format_rfc3339(clock_seen_.wall), format_rfc3339(now.wall));
+    expire_at_ = now.uptime + kClockHolds;
+  }
+  clock_seen_ = now;
+}
+
 Result<void> Core::maintain(const Now& now, bool force) {
+  watch_clock(now);
   if (force || journal_bytes_ >= kJournalBytesMax || now.uptime >= checkpoint_at_) {
     checkpoint_at_ = now.uptime + kCheckpointEvery;
     if (force || history_->counts().journal_rows > 0) {
@@ -348,8 +372,11 @@ Result<std::vector<std::pair<std::uint64_t, port::Notification>>> Core::undelive
 }
 
 std::optional<Duration> Core::next_deadline(const Now& now) const {
-  const Duration housekeeping =
-      std::max(Duration{0}, std::min(checkpoint_at_, expire_at_) - now.uptime);
+  Duration housekeeping = std::min(checkpoint_at_, expire_at_);
+  if (engine_->counts_time()) {
+    housekeeping = std::min(housekeeping, noted_at_ + kNoteEvery);
+  }
+  housekeeping = std::max(Duration{0}, housekeeping - now.uptime);
   return std::min(engine_->next_deadline(now).value_or(housekeeping), housekeeping);
 }
 

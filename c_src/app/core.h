@@ -103,6 +103,8 @@ class Core {
   Ended end_missing(const engine::Engine& next) const;
   Result<std::vector<std::uint64_t>> write_checkpoint(std::span<const std::string> outbox);
   void keep(const Effects& effects);
+  // Notes when a step of the clock must not be believed yet.
+  void watch_clock(const Now& now);
 
   std::unique_ptr<history::History> history_;
   std::shared_ptr<const engine::Plan> plan_;
@@ -125,8 +127,11 @@ class Core {
 
   std::optional<Time> last_commit_;
   std::uint64_t journal_bytes_ = 0;
+  // In uptime.
   Duration checkpoint_at_{0};
   Duration expire_at_{0};
+  Duration noted_at_{0};  // by the journal's newest row
+  Now clock_seen_{};
 };
 
 }  // namespace rollup::app

@@ -345,6 +345,7 @@ void evaluate(State& state, std::uint32_t index, const Now& now, Effects& effect
                                      : negate(raise);
   while (step(state, instance, raise, clear, now, effects)) {
   }
+  note_counting(state, instance);
   const auto deadline =
       instance.phase == AlertPhase::pending ? instance.raise.deadline(plan.config.raise_for)
       : instance.phase == AlertPhase::alarm ? instance.clear.deadline(plan.config.clear_for)
@@ -353,6 +354,19 @@ void evaluate(State& state, std::uint32_t index, const Now& now, Effects& effect
     next = std::min(next, *deadline);
   }
   state.timers.set(instance.due, next, Timers::Kind::alert, index);
+}
+
+void note_counting(State& state, Instance& instance) {
+  const bool counts = instance.raise.running_from || instance.clear.running_from;
+  if (counts == instance.counts_time) {
+    return;
+  }
+  instance.counts_time = counts;
+  if (counts) {
+    ++state.counting;
+  } else {
+    --state.counting;
+  }
 }
 
 AlertState describe(const State& state, const Instance& instance, const Now& now) {

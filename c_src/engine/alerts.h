@@ -16,6 +16,9 @@ void evaluate_readers(State& state, SeriesId id, const Now& now, Effects& effect
 // Evaluates one instance, and sets the time at which it must be looked at again.
 void evaluate(State& state, std::uint32_t instance, const Now& now, Effects& effects);
 
+// To be called when the timers of an instance may have started or stopped.
+void note_counting(State& state, Instance& instance);
+
 AlertState describe(const State& state, const Instance& instance, const Now& now);
 
 // Says ok for every instance that is not ok and that `next` does not have, and ends its alarm. Both

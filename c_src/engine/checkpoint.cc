@@ -6,6 +6,7 @@
 #include <rollup/state/v1/state.pb.h>
 
 #include "base/text.h"
+#include "engine/alerts.h"
 #include "engine/registry.h"
 
 namespace rollup::engine {
@@ -320,6 +321,7 @@ void load_alert(State& state, const pb::Alert& from, const Now& now) {
     if (definition_of(config) == from.definition()) {
       instance.raise = load_timer(from.raise());
       instance.clear = load_timer(from.clear());
+      note_counting(state, instance);
       state.timers.set(instance.due,
                        from.has_due_uptime_ms() ? Duration{from.due_uptime_ms()} : kNever,
                        Timers::Kind::alert, index);

@@ -274,6 +274,8 @@ std::optional<Duration> Engine::next_deadline(const Now& now) const {
   return wait;
 }
 
+bool Engine::counts_time() const { return impl_->state.counting > 0; }
+
 void Engine::republish(const Now& now, Effects& effects) const {
   republish_outputs(impl_->state, now, effects);
   republish_alerts(impl_->state, now, effects);

@@ -97,6 +97,9 @@ class Engine {
   // How long nothing is due; nothing if never. 0 if something is due already.
   std::optional<Duration> next_deadline(const Now& now) const;
 
+  // Whether an alert counts time, for `for` or `clear_for`.
+  bool counts_time() const;
+
   // Publishes again what was published last: every output's newest window and every alert's state
   // (SEMANTICS 8.1). For the start and for a link that lost its retained topics.
   void republish(const Now& now, Effects& effects) const;

@@ -81,6 +81,7 @@ struct Instance {
   HoldTimer raise;
   HoldTimer clear;
   Due due;
+  bool counts_time = false;  // one of the timers runs
   // Per reference of the condition; kNoSeries: none or several.
   std::vector<SeriesId> raise_series;
   std::vector<SeriesId> clear_series;
@@ -111,6 +112,7 @@ struct State {
   std::vector<SeriesId> dirty;
   std::vector<Instance> instances;
   std::vector<AlertRuntime> alerts;
+  std::uint32_t counting = 0;  // instances that count time
   // Instances that read another series than before; they are looked at when time goes on.
   std::vector<std::uint32_t> rebound;
   Timers timers;
