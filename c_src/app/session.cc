@@ -328,9 +328,15 @@ void Session::watch_feed() {
     feed_silence_ = Duration{0};
   }
   if (feed_ && before < kFeedGoneAfter && feed_silence_ >= kFeedGoneAfter) {
-    spdlog::error("broker {}: nothing comes from ejabberd's side of the link; going on without it",
-                  feed_->broker());
+    spdlog::error("broker {}: nothing comes from ejabberd's side of the link; {}", feed_->broker(),
+                  is_feed_waited_for() ? "waiting for it" : "the other brokers go on without it");
   }
+}
+
+// What other brokers send must not wait for a feed that is gone. Without them there is nothing that
+// could not wait, and what comes after all is not too late.
+bool Session::is_feed_waited_for() const {
+  return feed_silence_ < kFeedGoneAfter || links_.names().empty();
 }
 
 void Session::work() {
@@ -353,7 +359,7 @@ bool Session::has_messages() const {
 }
 
 std::optional<Time> Session::hold(const Now& now) const {
-  return feed_ && feed_silence_ < kFeedGoneAfter ? feed_->hold(now.wall) : std::nullopt;
+  return feed_ && is_feed_waited_for() ? feed_->hold(now.wall) : std::nullopt;
 }
 
 // One turn, and when there is a backlog some more.

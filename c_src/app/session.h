@@ -38,7 +38,7 @@ class Session {
   // After a commit that failed.
   static constexpr Duration kRetryEvery{1000};
   static constexpr Duration kTurnSpan{1000};
-  // A feed that says nothing for so long is gone: what other brokers send must not wait for it.
+  // A feed that says nothing for so long is gone for the other brokers.
   static constexpr Duration kFeedGoneAfter{15'000};
   // The longest sleep while something holds the work.
   static constexpr Duration kLookEvery{1000};
@@ -80,6 +80,7 @@ class Session {
   bool feed(port::FeedBatch batch);
   void count_run_since(const FeedPosition& position);
   void watch_feed();
+  bool is_feed_waited_for() const;
   void move_messages(const std::vector<std::string>& from, const std::vector<std::string>& to);
   port::ConfigOutcome reconfigure(const std::shared_ptr<const engine::Plan>& plan,
                                   port::ConfigTerms terms);

@@ -19,6 +19,7 @@ using port::with;
 
 constexpr double kHot = 100;
 constexpr int kRooms = 3;
+constexpr std::int64_t kDayMs = 86'400'000;
 
 Term integer(std::int64_t value) { return Term::integer(value); }
 
@@ -53,16 +54,24 @@ class Simulation::SimOutlet final : public port::Outlet {
 // One more broker, whose messages are put into the inbox by hand.
 class Simulation::SimLinks final : public app::Links {
  public:
-  void configure(const std::vector<Broker>&, const engine::Plan&) override {}
+  void configure(const std::vector<Broker>& brokers, const engine::Plan&) override {
+    names_.clear();
+    for (const Broker& broker : brokers) {
+      if (broker.link == LinkKind::client) {
+        names_.push_back(broker.name);
+      }
+    }
+  }
   void publish(publish::Publication) override {}
   std::vector<std::string> newly_connected() override {
     return std::exchange(is_new_, false) ? names() : std::vector<std::string>();
   }
   std::vector<port::BrokerStatus> status() const override { return {}; }
-  std::vector<std::string> names() const override { return {"other"}; }
+  std::vector<std::string> names() const override { return names_; }
   void stop() override {}
 
  private:
+  std::vector<std::string> names_;
   bool is_new_ = true;
 };
 
@@ -76,6 +85,7 @@ Simulation::Simulation(std::uint64_t seed)
   chaos_.stops = some(40);
   chaos_.slow_pipe = some(40);
   chaos_.slow_reader = some(30);
+  chaos_.slow_node = some(30);
   chaos_.reloads = some(30);
   chaos_.node_restarts = some(25);
   chaos_.clock_steps = some(10);
@@ -83,6 +93,7 @@ Simulation::Simulation(std::uint64_t seed)
   chaos_.losses = some(20);
   chaos_.feed_crashes = some(10);
   is_feed_first_ = some(50);
+  has_other_ = some(70);
   start_ += Duration{pick(0, 100'000)};
   resolution_ = Duration{chance(50) ? 1000 : 10'000};
   lateness_ = Duration{chance(50) ? 2000 : pick(2000, 60'000)};
@@ -129,10 +140,11 @@ Term Simulation::config() const {
                 {"resolution_ms", integer(resolution_.count())},
                 {"hold_ms", integer(3 * resolution_.count())},
                 {"lateness_ms", integer(lateness_.count())},
-                {"keep", map({{"raw", integer(is_reloaded_ ? 86'400'000 : 0)},
-                              {"fine", Term::atom("forever")},
-                              {"hour", Term::atom("forever")},
-                              {"day", Term::atom("forever")}})},
+                // Longer than a run, but not longer than some steps of the clock.
+                {"keep", map({{"raw", integer(is_reloaded_ ? kDayMs : 0)},
+                              {"fine", integer(2 * kDayMs)},
+                              {"hour", integer(2 * kDayMs)},
+                              {"day", integer(2 * kDayMs)}})},
                 {"publish", Term::list(std::move(outputs))}});
   };
   const Term alert = map({{"stream", text("in")},
@@ -144,18 +156,18 @@ Term Simulation::config() const {
                           {"notify", Term::list({text("alice@localhost")})},
                           {"message", text("")},
                           {"topic", text("alerts/{alert}/{series}")}});
-  const Term rules =
-      map({{"timezone", text("UTC")},
-           {"language", text("en")},
-           {"limits", with(with(port::limits_term(), "rows", integer(50'000)), "alerts_per_rule",
-                           integer(1000))},
-           {"streams", Term::list({port::named("in", stream("in/{room}", "ejabberd", {output})),
-                                   port::named("other", stream("other/{room}", "other", {}))})},
-           {"alerts", Term::list({port::named("hot", alert)})}});
-  std::vector<Term> brokers = {port::feed_term("ejabberd"), port::broker_term("other")};
-  if (!is_feed_first_) {
-    std::swap(brokers[0], brokers[1]);
+  std::vector<Term> streams = {port::named("in", stream("in/{room}", "ejabberd", {output}))};
+  std::vector<Term> brokers = {port::feed_term("ejabberd")};
+  if (has_other_) {
+    streams.push_back(port::named("other", stream("other/{room}", "other", {})));
+    brokers.insert(is_feed_first_ ? brokers.end() : brokers.begin(), port::broker_term("other"));
   }
+  const Term rules = map({{"timezone", text("UTC")},
+                          {"language", text("en")},
+                          {"limits", with(with(port::limits_term(), "rows", integer(50'000)),
+                                          "alerts_per_rule", integer(1000))},
+                          {"streams", Term::list(std::move(streams))},
+                          {"alerts", Term::list({port::named("hot", alert)})}});
   return map({{"data_dir", text(directory_.path().string())},
               {"durability", Term::atom(chaos_.full_sync ? "full" : "normal")},
               {"rules", rules},
@@ -219,9 +231,12 @@ void Simulation::act() {
   if (chaos_.stops && chance(6)) {
     stopped_until_ = now_ + Duration{pick(100, 20'000)};
   }
-  // Never so long that the feed counts as gone.
+  // Never so long that the feed counts as gone, if there is somebody who does not wait for it.
   if (chaos_.slow_reader && chance(6) && now_ > unread_until_ + Duration{2000}) {
-    unread_until_ = now_ + Duration{pick(100, 8000)};
+    unread_until_ = now_ + Duration{pick(100, has_other_ ? 8000 : 60'000)};
+  }
+  if (chaos_.slow_node && chance(4) && now_ > held_until_ + Duration{2000}) {
+    held_until_ = now_ + Duration{pick(100, has_other_ ? 4000 : 60'000)};
   }
   if (chaos_.reloads && chance(4) && erlang_.is_configured()) {
     is_reloaded_ = !is_reloaded_;
@@ -269,7 +284,7 @@ void Simulation::publish() {
 }
 
 void Simulation::publish_other() {
-  if (session_ == nullptr || !erlang_.is_configured()) {
+  if (!has_other_ || session_ == nullptr || !erlang_.is_configured()) {
     return;
   }
   Message message;
@@ -303,7 +318,9 @@ void Simulation::step() {
       return;
     }
   }
-  erlang_.work(wall(), now_);
+  if (now_ >= held_until_) {
+    erlang_.work(wall(), now_);
+  }
   if (now_ >= stopped_until_) {
     const auto bytes = static_cast<std::size_t>(
         chaos_.slow_pipe && !is_settling_ ? pick(1, 400) : std::int64_t{1} << 20);
@@ -380,7 +397,7 @@ void Simulation::settle() {
     jumped_ = Duration{0};
   }
   Disk::instance().revive(Disk::Loss::nothing);
-  stopped_until_ = unread_until_ = down_until_ = now_;
+  stopped_until_ = unread_until_ = held_until_ = down_until_ = now_;
   for (int i = 0; i < 400 && fault_.empty(); ++i) {
     pass(Duration{250});
     if (erlang_.is_everything_committed() && erlang_.is_configured() && i > 8) {

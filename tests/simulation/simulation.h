@@ -27,6 +27,7 @@ struct Chaos {
   bool stops = false;        // the program is not scheduled for a while
   bool slow_pipe = false;    // bytes trickle, frames are cut
   bool slow_reader = false;  // what the program writes is not read for a while
+  bool slow_node = false;    // the feed's process does nothing for a while
   bool reloads = false;
   bool node_restarts = false;  // in order: the queue is kept
   bool clock_steps = false;    // the wall clock is set
@@ -94,6 +95,7 @@ class Simulation {
   std::uint64_t number_ = 0;  // of the newest message in the epoch
   bool is_reloaded_ = false;
   bool is_feed_first_ = true;  // of the brokers
+  bool has_other_ = true;      // a broker beside the feed
 
   std::unique_ptr<SimClock> clock_;
   std::unique_ptr<SimOutlet> outlet_;
@@ -104,6 +106,7 @@ class Simulation {
   port::FrameSplitter splitter_;
   Duration stopped_until_{0};
   Duration unread_until_{0};
+  Duration held_until_{0};  // Erlang's side
   Duration down_until_{0};
   bool is_settling_ = false;
   bool had_power_cut_ = false;
