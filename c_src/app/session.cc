@@ -549,16 +549,19 @@ void Session::queue_notification(std::uint64_t outbox_id, port::Notification not
     notification.replaces.clear();
     notification.is_fresh = false;
   }
-  notifications_.emplace_back(outbox_id, std::move(notification));
+  notifications_.push_back({outbox_id, std::move(notification), clock_.running()});
 }
 
 void Session::send_notifications() {
-  // What began in a backlog may have ended in it too.
-  if (core_ == nullptr || hold(clock_.now()) || (feed_ && !feed_->empty())) {
+  if (core_ == nullptr) {
     return;
   }
+  const bool has_backlog = hold(clock_.now()) || (feed_ && !feed_->empty());
   while (!notifications_.empty() && outlet_.credit() > 0) {
-    const auto& [id, notification] = notifications_.front();
+    const auto& [id, notification, queued_at] = notifications_.front();
+    if (has_backlog && clock_.running() < queued_at + kTellAfter) {
+      return;
+    }
     untold_alarms_.erase(notification.id);
     if (left_out_.erase(id) == 0) {
       outlet_.send_event(port::encode_notify(id, notification));

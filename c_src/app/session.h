@@ -65,6 +65,8 @@ class Session {
   void end();
 
  private:
+  // What began in a backlog may have ended in it too, so telling waits for its end, but not longer.
+  static constexpr Duration kTellAfter{10'000};
   static constexpr Duration kStatusEvery = std::chrono::minutes(1);
   static constexpr std::size_t kMessagesPerTurn = 50'000;
   // Turns of a backlog that are run without looking at the port.
@@ -129,7 +131,12 @@ class Session {
   std::vector<Message> batch_;
   std::size_t next_ = 0;
 
-  std::deque<std::pair<std::uint64_t, port::Notification>> notifications_;
+  struct Untold {
+    std::uint64_t outbox_id = 0;
+    port::Notification notification;
+    Duration queued_at{0};  // Clock::running()
+  };
+  std::deque<Untold> notifications_;
   // Outbox entries that were told together with a later one, by that one's id.
   std::unordered_map<std::uint64_t, std::uint64_t> told_with_;
   std::unordered_set<std::uint64_t> left_out_;  // those others
