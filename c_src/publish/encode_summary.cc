@@ -110,9 +110,11 @@ std::optional<std::string> encode_number(const Summary& summary, const SummarySt
 
 std::string first_line(const Summary& summary, const SummaryStyle& style) {
   const std::string unit = safe_text(style.unit);
-  std::string line = summary.value ? with_unit(*summary.value, style.decimals, unit) : "";
-  if (line.empty()) {
-    line = unit.empty() ? "?" : "? " + unit;
+  const std::string digits = summary.value ? format_fixed(*summary.value, style.decimals) : "";
+  // Half a number is another number.
+  std::string line = digits.empty() || !fits_padded(digits.size(), style.bytes_max) ? "?" : digits;
+  if (!unit.empty()) {
+    line += " " + unit;
   }
   std::string parts;
   for (const AggregateKind kind : {AggregateKind::min, AggregateKind::mean, AggregateKind::max}) {

@@ -231,6 +231,19 @@ TEST(TrapTest, T5TheNumberThatIsChartedIsAValueInTheUnitOrThereIsNone) {
   }
 }
 
+TEST(TrapTest, T5ATextIsNeverCutToHalfANumber) {
+  Summary summary = example_summary();
+  SummaryStyle how;
+  how.format = OutputFormat::text;
+  for (const double value : {1e62, 1e63, 1e64, 1e100, -1e100}) {
+    summary.value = value;
+    for (how.bytes_max = 64; how.bytes_max <= 120; ++how.bytes_max) {
+      const std::string payload = encode(summary, how).value();
+      EXPECT_THAT(charted(payload), testing::AnyOf(value, std::nullopt)) << payload;
+    }
+  }
+}
+
 // T8: each message that differs is one more bubble and notification.
 TEST(TrapTest, T8TheSameContentIsTheSameBytes) {
   EXPECT_EQ(encode(example_alarm(), 4096), encode(example_alarm(), 4096));
