@@ -25,6 +25,20 @@ port::LogLevel to_port_level(spdlog::level::level_enum level) {
   }
 }
 
+spdlog::level::level_enum from_port_level(port::LogLevel level) {
+  switch (level) {
+    case port::LogLevel::debug:
+      return spdlog::level::debug;
+    case port::LogLevel::info:
+      return spdlog::level::info;
+    case port::LogLevel::warning:
+      return spdlog::level::warn;
+    case port::LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::err;
+}
+
 class QueueSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit QueueSink(LogQueue& queue) : queue_(queue) {}
@@ -85,5 +99,7 @@ void LogQueue::set_wake(std::function<void()> wake) {
 void log_to_stderr() { use(std::make_shared<spdlog::sinks::stderr_sink_mt>()); }
 
 void log_to_queue(LogQueue& queue) { use(std::make_shared<QueueSink>(queue)); }
+
+void log(const LogLine& line) { spdlog::log(from_port_level(line.level), "{}", line.text); }
 
 }  // namespace rollup::app

@@ -1,7 +1,7 @@
 // Log lines on their way to ejabberd's log.
 //
-// spdlog writes to stderr until the handshake; after that the lines wait in a bounded queue from
-// which the engine's thread sends them to Erlang. Any thread may log.
+// spdlog writes to stderr until the handshake and after the last frame; between them the lines wait
+// in a bounded queue from which the engine's thread sends them to Erlang. Any thread may log.
 #pragma once
 
 #include <cstdint>
@@ -46,5 +46,8 @@ void log_to_stderr();
 
 // From now on into `queue`, which must outlive all logging.
 void log_to_queue(LogQueue& queue);
+
+// Writes a line that was taken out of a queue to where spdlog writes now.
+void log(const LogLine& line);
 
 }  // namespace rollup::app

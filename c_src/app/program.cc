@@ -36,6 +36,7 @@ int Program::run() {
   }
   logs_.set_wake(nullptr);
   log_to_stderr();
+  send_last_logs();
   session_.end();
   return exit_code_;
 }
@@ -89,6 +90,22 @@ void Program::send_logs() {
   }
   for (const LogLine& line : logs_.take()) {
     channel_.log(line.level, line.text, clock_.running());
+  }
+}
+
+// What was logged last says why this is the end. Rather twice than not at all: if not all of it is
+// written at once, nobody may read it there any more.
+void Program::send_last_logs() {
+  const std::vector<LogLine> lines = logs_.take();
+  std::vector<LogLine> left_out;
+  for (const LogLine& line : lines) {
+    if (!channel_.log(line.level, line.text, clock_.running())) {
+      left_out.push_back(line);
+    }
+  }
+  const bool is_written = channel_.write_some() && !channel_.wants_write();
+  for (const LogLine& line : is_written ? left_out : lines) {
+    log(line);
   }
 }
 

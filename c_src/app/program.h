@@ -24,6 +24,7 @@ class Program {
   bool wait();
   bool read_channel();
   void send_logs();
+  void send_last_logs();
 
   port::Channel channel_;
   LogQueue& logs_;

@@ -333,11 +333,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+std::size_t edits_of_misspelling(std::string_view name) {
+  return std::max<std::size_t>(1, name.size() / 3);
+}
+
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known) {
   if (name.size() > kNameMax) {
     return {};
   }
-  std::size_t least = std::max<std::size_t>(1, name.size() / 3) + 1;
+  std::size_t least = edits_of_misspelling(name) + 1;
   std::string nearest;
   for (const std::string& candidate : known) {
     const std::size_t apart =

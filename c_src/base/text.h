@@ -44,6 +44,8 @@ std::optional<Time> parse_rfc3339(std::string_view text);
 // The known name that `name` is most likely a misspelling of: by edit distance, at most a third of
 // its length (at least 1) away. Empty if none is near.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& known);
+// At most so many edits away is the name that nearest_name() gives.
+std::size_t edits_of_misspelling(std::string_view name);
 
 // True if `text` is well-formed UTF-8 (no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);

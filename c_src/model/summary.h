@@ -21,7 +21,7 @@ struct Summary {
   // Of [start, end), or of its part since the series' first sample (SEMANTICS 2.4). 0 .. 1.
   double covered = 0;
   // false: the window was merged from several buckets and less than half of it is covered, so its
-  // aggregates but count are not to be shown (SEMANTICS 2.4).
+  // aggregates but count are unknown (SEMANTICS 2.4).
   bool is_known = true;
   std::uint32_t rev = 1;
   // No sample can change it any more.

@@ -83,7 +83,7 @@ void Channel::send(std::string_view frame) {
   queue_.append(frame);
 }
 
-void Channel::log(LogLevel level, std::string_view text, Duration uptime) {
+bool Channel::log(LogLevel level, std::string_view text, Duration uptime) {
   const Duration second = uptime - uptime % Duration(1000);
   if (second != log_second_) {
     log_second_ = second;
@@ -91,7 +91,7 @@ void Channel::log(LogLevel level, std::string_view text, Duration uptime) {
   }
   if (log_lines_ >= kLogLinesPerSecond || queued_bytes() > kLogQueueBytesMax) {
     ++log_lines_left_out_;
-    return;
+    return false;
   }
   if (log_lines_left_out_ > 0) {
     send(encode_log(LogLevel::warning,
@@ -101,6 +101,7 @@ void Channel::log(LogLevel level, std::string_view text, Duration uptime) {
   }
   send(encode_log(level, text));
   ++log_lines_;
+  return true;
 }
 
 Result<void> Channel::write_some() {

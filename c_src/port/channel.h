@@ -47,9 +47,9 @@ class Channel : public Outlet {
 
   void send(std::string_view frame) override;
 
-  // Queues a log line, or counts it as left out; how many were is said before the next line that is
-  // not. `uptime`: monotonic time, for the limit per second.
-  void log(LogLevel level, std::string_view text, Duration uptime);
+  // Queues a log line, or counts it as left out (false); how many were is said before the next line
+  // that is not. `uptime`: monotonic time, for the limit per second.
+  bool log(LogLevel level, std::string_view text, Duration uptime);
 
   bool wants_write() const { return written_ < queue_.size(); }
   std::size_t queued_bytes() const { return queue_.size() - written_; }

@@ -1,6 +1,7 @@
 #include <rollup/v1/rollup.pb.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "base/sparkline.h"
@@ -33,12 +34,26 @@ std::optional<double> shown_value(const Summary& summary, AggregateKind kind) {
   return value_of(aggregate, kind);
 }
 
+// What a message with all members tells. While neither the value nor the window is known it has
+// one more number, the newest sample or the range of what was held: clients take the first number
+// for the value, and it must not be the count (docs/PAYLOADS.md).
+std::optional<double> told_value(const Summary& summary, AggregateKind kind) {
+  const Aggregate& aggregate = summary.aggregate;
+  const bool is_last = kind == AggregateKind::last;
+  const bool is_bound = kind == AggregateKind::min || kind == AggregateKind::max;
+  if (!summary.is_known && !summary.value && (aggregate.count > 0 ? is_last : is_bound)) {
+    return value_of(aggregate, kind);
+  }
+  return shown_value(summary, kind);
+}
+
 bool has_curve(const Summary& summary) {
   return std::any_of(summary.spark.begin(), summary.spark.end(),
                      [](const std::optional<double>& value) { return value.has_value(); });
 }
 
-// `value` stands first, null included: no number may come before it (docs/PAYLOADS.md).
+// `value` stands first, null included: no number may come before it, and while it is null none but
+// an aggregate in its unit (docs/PAYLOADS.md).
 std::string json(const Summary& summary, const SummaryStyle& style, Detail detail) {
   JsonObject object;
   object.number("value", summary.value, style.decimals);
@@ -49,11 +64,12 @@ std::string json(const Summary& summary, const SummaryStyle& style, Detail detai
   if (!unit.empty()) {
     object.text("unit", shortened(unit, detail == Detail::without_aggregates ? 32 : unit.size()));
   }
-  if (detail != Detail::without_aggregates) {
-    for (const AggregateKind kind : kShown) {
-      if (const std::optional<double> value = shown_value(summary, kind)) {
-        object.number(to_string(kind), value, decimals_for(kind, style.decimals));
-      }
+  bool has_number = summary.value.has_value();
+  for (const AggregateKind kind : kShown) {
+    const std::optional<double> value = told_value(summary, kind);
+    if (value && (!has_number || detail != Detail::without_aggregates)) {
+      object.number(to_string(kind), value, decimals_for(kind, style.decimals));
+      has_number = has_number || std::isfinite(*value);
     }
   }
   object.integer("count", summary.aggregate.count);
@@ -94,9 +110,11 @@ std::optional<std::string> encode_number(const Summary& summary, const SummarySt
 
 std::string first_line(const Summary& summary, const SummaryStyle& style) {
   const std::string unit = safe_text(style.unit);
-  std::string line = summary.value ? with_unit(*summary.value, style.decimals, unit) : "";
-  if (line.empty()) {
-    line = unit.empty() ? "?" : "? " + unit;
+  const std::string digits = summary.value ? format_fixed(*summary.value, style.decimals) : "";
+  // Half a number is another number.
+  std::string line = digits.empty() || !fits_padded(digits.size(), style.bytes_max) ? "?" : digits;
+  if (!unit.empty()) {
+    line += " " + unit;
   }
   std::string parts;
   for (const AggregateKind kind : {AggregateKind::min, AggregateKind::mean, AggregateKind::max}) {
@@ -143,7 +161,7 @@ v1::Summary message(const Summary& summary, const SummaryStyle& style) {
       {AggregateKind::last, &v1::Summary::set_last},
       {AggregateKind::stddev, &v1::Summary::set_stddev}};
   for (const auto& [kind, set] : setters) {
-    if (const std::optional<double> value = shown_value(summary, kind)) {
+    if (const std::optional<double> value = told_value(summary, kind)) {
       (message.*set)(*value);
     }
   }

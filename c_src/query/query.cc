@@ -7,6 +7,7 @@
 
 #include "base/sparkline.h"
 #include "base/text.h"
+#include "query/alike_names.h"
 #include "query/history_range.h"
 #include "query/slot_reader.h"
 #include "query/step_grid.h"
@@ -14,18 +15,16 @@
 namespace rollup::query {
 namespace {
 
-// For suggestions: longer ones are no misspelt names, and comparing them would cost too much.
-constexpr std::size_t kNameBytesCompared = 128;
-constexpr std::size_t kNamesCompared = 10'000;
 constexpr std::size_t kNamesSuggested = 3;
 
+// Looks at every series, as the list of series does, but compares few of them.
 std::string not_found_message(const engine::Engine& engine, const std::string& name) {
   std::string message = "there is no series of this name";
-  if (name.empty() || name.size() > kNameBytesCompared) {
+  if (name.empty() || name.size() > AlikeNames::kNameBytesMax) {
     return message;
   }
   std::vector<std::string> containing;
-  std::vector<std::string> alike;
+  AlikeNames alike(name);
   for (SeriesId id = 0; id < engine.series_count(); ++id) {
     if (!engine.is_live(id)) {
       continue;
@@ -34,13 +33,9 @@ std::string not_found_message(const engine::Engine& engine, const std::string& n
     if (containing.size() < kNamesSuggested && known.find(name) != std::string::npos) {
       containing.push_back(known);
     }
-    const std::size_t distance_max = name.size() / 3 + 1;
-    if (alike.size() < kNamesCompared && known.size() <= name.size() + distance_max &&
-        name.size() <= known.size() + distance_max) {
-      alike.push_back(known);
-    }
+    alike.offer(known);
   }
-  if (const std::string nearest = nearest_name(name, alike); !nearest.empty()) {
+  if (const std::string nearest = nearest_name(name, alike.best()); !nearest.empty()) {
     return message + ", did you mean " + nearest;
   }
   if (containing.empty()) {

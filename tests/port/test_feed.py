@@ -283,10 +283,13 @@ def test_what_ejabberd_had_to_drop_is_counted(start):
     assert status["received"] == 6
 
 
-def test_a_malformed_batch_ends_the_program(start):
+def test_a_malformed_batch_ends_the_program_and_the_reason_is_logged(start):
     program = connect(start())
     program.send((Atom("feed"), 1, 1, 0, 0, "", [("only a topic",)]))
     assert "exit 65" in exit_of(program)
+    level, reason = program.logs[-1]
+    assert level == "error"
+    assert reason.startswith("protocol violation: ")
 
 
 def test_a_reload_in_the_middle_of_a_backlog_loses_nothing(start):

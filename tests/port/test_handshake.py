@@ -91,6 +91,7 @@ def test_a_frame_that_is_no_message_ends_it_with_65(start, frame):
     program.hello()
     program.send_bytes(struct.pack(">I", len(frame)) + frame)
     assert end_of(program) == 65
+    assert "protocol violation: " in program.logs[-1][1]
 
 
 def test_a_frame_that_is_too_long_is_refused_before_it_is_read(start):
@@ -103,7 +104,27 @@ def test_a_frame_that_is_too_long_is_refused_before_it_is_read(start):
 def test_the_first_message_has_to_be_hello(start):
     program = start()
     program.send((Atom("credit"), 1))
-    assert end_of(program) == 65
+    with pytest.raises(Ended, match="exit 65, .*the first message is not hello"):
+        program.receive()
+
+
+def test_the_reason_for_the_end_is_on_stderr_where_nobody_reads_the_log(start):
+    program = start()
+    program.hello()
+    program.stop_reading()
+    program.send((Atom("no_such_message"), 1))
+    assert program.process.wait(5) == 65
+    assert b"protocol violation: " in program.process.stderr.read()
+
+
+def test_the_reason_for_the_end_is_on_stderr_if_it_would_have_to_wait(start):
+    program = start()
+    program.hello()
+    for number in range(5000):  # answers that fill the pipe
+        program.send((Atom("request"), number, 1000, Atom("status")))
+    program.send((Atom("no_such_message"), 1))
+    assert program.process.wait(5) == 65
+    assert b"protocol violation: " in program.process.stderr.read()
 
 
 def test_without_its_descriptors_it_says_what_it_is():

@@ -181,9 +181,10 @@ TEST_F(ChannelTest, CreditDoesNotOverflow) {
 
 TEST_F(ChannelTest, LogLinesOverTheLimitOfASecondAreCountedAndSaid) {
   for (std::uint32_t line = 0; line < Channel::kLogLinesPerSecond + 7; ++line) {
-    channel_->log(LogLevel::info, "line " + std::to_string(line), Duration(500));
+    EXPECT_EQ(channel_->log(LogLevel::info, "line " + std::to_string(line), Duration(500)),
+              line < Channel::kLogLinesPerSecond);
   }
-  channel_->log(LogLevel::info, "later", Duration(1000));
+  EXPECT_TRUE(channel_->log(LogLevel::info, "later", Duration(1000)));
   ASSERT_TRUE(channel_->write_some());
   const Frames frames = take();
   ASSERT_EQ(frames.size(), Channel::kLogLinesPerSecond + 2);

@@ -47,9 +47,15 @@ TEST(PayloadsDocumentTest, EveryExampleIsWhatIsWritten) {
   const Zone utc;
   Summary unknown = example_summary();
   unknown.value.reset();
+  Summary silent = unknown;
+  silent.is_known = false;
+  silent.covered = 0.118;
+  silent.aggregate.count = 12;
+  silent.spark.clear();
   const std::map<std::string, std::string> written = {
       {"number", encode(example_summary(), style(OutputFormat::number)).value()},
       {"json", encode(example_summary(), style(OutputFormat::json)).value()},
+      {"json unknown", encode(silent, style(OutputFormat::json)).value()},
       {"text", encode(example_summary(), style(OutputFormat::text)).value()},
       {"text unknown", encode(unknown, style(OutputFormat::text)).value()},
       {"alert", encode(example_alarm(), 4096)},

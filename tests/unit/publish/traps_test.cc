@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <limits>
+#include <optional>
 #include <random>
 
 #include "examples.h"
@@ -17,6 +20,27 @@ using testing::StartsWith;
 
 constexpr OutputFormat kForPeople[] = {OutputFormat::json, OutputFormat::number,
                                        OutputFormat::text};
+
+// What DinoX charts: all of the payload as a number, else the first member of an object that is
+// one.
+std::optional<double> charted(const std::string& payload) {
+  const std::string text = payload.substr(0, payload.find_last_not_of(' ') + 1);
+  char* end = nullptr;
+  const double whole = std::strtod(text.c_str(), &end);
+  if (!text.empty() && end == text.c_str() + text.size()) {
+    return whole;
+  }
+  rapidjson::Document document;
+  document.Parse<rapidjson::kParseFullPrecisionFlag>(payload.c_str());
+  if (!document.HasParseError() && document.IsObject()) {
+    for (const auto& member : document.GetObject()) {
+      if (member.value.IsNumber()) {
+        return member.value.GetDouble();
+      }
+    }
+  }
+  return std::nullopt;
+}
 
 bool is_misread(std::size_t size) { return size >= 24 && size % 16 == 8; }
 
@@ -116,15 +140,108 @@ TEST(TrapTest, T5TheFirstNumberOfAnObjectIsTheValue) {
 TEST(TrapTest, T5WithoutAValueTheFirstNumberIsAnAverage) {
   Summary summary = example_summary();
   summary.value.reset();
-  rapidjson::Document document;
-  document.Parse(encode(summary, style(OutputFormat::json)).value().c_str());
-  for (const auto& member : document.GetObject()) {
-    if (member.value.IsNumber()) {
-      EXPECT_STREQ(member.name.GetString(), "avg");
-      return;
+  SummaryStyle how = style(OutputFormat::json);
+  EXPECT_THAT(encode(summary, how).value(),
+              StartsWith(R"({"value":null,"unit":"°C","avg":21.5,"mean":21,)"));
+  how.bytes_max = 190;
+  EXPECT_THAT(encode(summary, how).value(),
+              StartsWith(R"({"value":null,"unit":"°C","avg":21.5,"count":288,)"));
+}
+
+TEST(TrapTest, T5OfASilentSensorTheFirstNumberIsItsLastSample) {
+  Summary summary = example_summary();
+  summary.value.reset();
+  summary.is_known = false;
+  SummaryStyle how = style(OutputFormat::json);
+  for (const std::size_t bytes_max : {std::size_t{4096}, std::size_t{190}}) {
+    how.bytes_max = bytes_max;
+    EXPECT_THAT(encode(summary, how).value(),
+                StartsWith(R"({"value":null,"unit":"°C","last":22.1,"count":288,)"));
+  }
+  how.bytes_max = 64;
+  EXPECT_EQ(encode(summary, how).value(), R"({"value":null})");
+}
+
+TEST(TrapTest, T5OfASilentSensorWithoutASampleTheFirstNumberIsWhatWasHeld) {
+  Summary summary = example_summary();
+  summary.value.reset();
+  summary.is_known = false;
+  summary.aggregate = Aggregate{};
+  summary.aggregate.add_held(21.5, std::chrono::minutes(1));
+  SummaryStyle how = style(OutputFormat::json);
+  EXPECT_THAT(encode(summary, how).value(),
+              StartsWith(R"({"value":null,"unit":"°C","min":21.5,"max":21.5,"count":0,)"));
+  how.bytes_max = 168;
+  EXPECT_THAT(encode(summary, how).value(),
+              StartsWith(R"({"value":null,"unit":"°C","min":21.5,"count":0,)"));
+}
+
+TEST(TrapTest, T5AnAverageThatIsTooGreatForANumberDoesNotLetTheCountBeTheFirst) {
+  Summary summary = example_summary();
+  summary.value.reset();
+  summary.spark.clear();
+  summary.aggregate = Aggregate{};
+  summary.aggregate.add_held(1e308, std::chrono::hours(1));
+  SummaryStyle how = style(OutputFormat::json);
+  for (how.bytes_max = 64; how.bytes_max <= 1'200; ++how.bytes_max) {
+    EXPECT_THAT(charted(encode(summary, how).value()), testing::AnyOf(1e308, std::nullopt));
+  }
+}
+
+// Values are 18 to 26, and no other number in these summaries is.
+TEST(TrapTest, T5TheNumberThatIsChartedIsAValueInTheUnitOrThereIsNone) {
+  Aggregate held;
+  held.add_held(21.5, std::chrono::minutes(1));
+  Aggregate sampled;
+  sampled.add_sample(at("2026-04-04T12:10:00Z"), 19.5);
+  Aggregate both = sampled;
+  both.merge(held);
+  SummaryStyle how;
+  how.decimals = 1;
+  for (const Aggregate& aggregate :
+       {example_summary().aggregate, held, sampled, both, Aggregate{}}) {
+    for (const bool is_known : {true, false}) {
+      for (const bool has_value : {true, false}) {
+        for (const char* unit : {"", "°C", "7", "a unit that is so long that it has to be cut"}) {
+          Summary summary = example_summary();
+          summary.aggregate = aggregate;
+          summary.is_known = is_known;
+          summary.value = has_value ? summary.value : std::nullopt;
+          how.unit = unit;
+          for (const OutputFormat format : kForPeople) {
+            how.format = format;
+            for (how.bytes_max = 64; how.bytes_max <= 400; ++how.bytes_max) {
+              const std::optional<std::string> payload = encode(summary, how);
+              const std::optional<double> number = payload ? charted(*payload) : std::nullopt;
+              if (number) {
+                ASSERT_GE(*number, 18) << *payload;
+                ASSERT_LE(*number, 26) << *payload;
+              }
+              if (format == OutputFormat::text) {
+                ASSERT_EQ(number, std::nullopt) << *payload;
+              }
+              if (format == OutputFormat::json && payload && how.bytes_max == 400) {
+                ASSERT_TRUE(number) << *payload;
+              }
+            }
+          }
+        }
+      }
     }
   }
-  FAIL() << "no number";
+}
+
+TEST(TrapTest, T5ATextIsNeverCutToHalfANumber) {
+  Summary summary = example_summary();
+  SummaryStyle how;
+  how.format = OutputFormat::text;
+  for (const double value : {1e62, 1e63, 1e64, 1e100, -1e100}) {
+    summary.value = value;
+    for (how.bytes_max = 64; how.bytes_max <= 120; ++how.bytes_max) {
+      const std::string payload = encode(summary, how).value();
+      EXPECT_THAT(charted(payload), testing::AnyOf(value, std::nullopt)) << payload;
+    }
+  }
 }
 
 // T8: each message that differs is one more bubble and notification.

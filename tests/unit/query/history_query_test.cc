@@ -394,6 +394,21 @@ TEST_F(HistoryQueryTest, AnUnknownNameIsAnsweredWithTheNearest) {
   EXPECT_EQ(message(std::string(100'000, 'a')), "there is no series of this name");
 }
 
+TEST_F(HistoryQueryTest, TheNearestNameIsFoundBehindTensOfThousandsThatAreAlike) {
+  config_.streams.front().topic = "plant/{machine}/temperature";
+  start();
+  for (int machine = 10'000; machine < 25'000; ++machine) {
+    series("plant/" + std::to_string(machine) + "/temperature");
+  }
+  series("plant/compressor/temperature");
+  request_.series = "plant/compresor/temperature";
+  EXPECT_EQ(error(at("2026-04-04T12:00:00Z")).message,
+            "there is no series of this name, did you mean plant/compressor/temperature");
+  request_.series = "plant/1234/temperature";
+  EXPECT_EQ(error(at("2026-04-04T12:00:00Z")).message,
+            "there is no series of this name, did you mean plant/10234/temperature");
+}
+
 TEST_F(HistoryQueryTest, WrongQuestionsAreRefusedWithTheirField) {
   start();
   series(kKitchen);

@@ -174,6 +174,10 @@ class Program:
         except Ended:
             return self.process.wait(10)
 
+    def stop_reading(self):
+        os.close(self._input)
+        self._input = -1
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
