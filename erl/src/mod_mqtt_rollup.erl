@@ -114,6 +114,7 @@ pre_uninstall() ->
             mod_mqtt_rollup_service,
             mod_mqtt_rollup_sup,
             mod_mqtt_rollup_text,
+            mod_mqtt_rollup_timers,
             mod_mqtt_rollup_wire
         ]
     ).

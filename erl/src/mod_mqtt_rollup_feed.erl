@@ -86,7 +86,7 @@
     is_since_told = false :: boolean(),
     %% Publishers that wait for room, in the order of their deadlines.
     waiting = queue:new() :: queue:queue({gen_server:from(), mod_mqtt_rollup_feed_queue:message(), integer()}),
-    timers = #{} :: #{timer_name() => reference()},
+    timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(timer_name()),
     retry = ?RETRY_MIN :: pos_integer(),
     %% The log knows that the queue is full, that files cannot be written.
     said_full = false :: boolean(),
@@ -371,9 +371,9 @@ handle_info({lost, Topic}, #state{hook = #hook{flow = Flow}, queue = Queue} = St
     Count = atomics:exchange(Flow, ?LOST, 0),
     {noreply, State#state{queue = mod_mqtt_rollup_feed_queue:lost(Count, Topic, Queue)}};
 handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
-    case Timers of
-        #{Name := Ref} -> timer(Name, State#state{timers = maps:remove(Name, Timers)});
-        _ -> {noreply, State}
+    case mod_mqtt_rollup_timers:expired(Name, Ref, Timers) of
+        {true, Rest} -> timer(Name, State#state{timers = Rest});
+        false -> {noreply, State}
     end;
 handle_info({'DOWN', Ref, port, _, _}, #state{port = {_, Ref}} = State) ->
     {noreply, disconnect(State)};
@@ -589,12 +589,16 @@ is_connected(#state{queue = Queue}) ->
 
 %% Sends as long as the port takes it; it never waits for the port.
 -spec pump(state()) -> state().
-pump(#state{timers = #{retry := _}} = State) ->
-    State;
 pump(State) ->
-    case tell_since(State) of
-        #state{timers = #{retry := _}} = Busy -> Busy;
-        Told -> pump_next(Told)
+    case is_running(retry, State) of
+        true ->
+            State;
+        false ->
+            Told = tell_since(State),
+            case is_running(retry, Told) of
+                true -> Told;
+                false -> pump_next(Told)
+            end
     end.
 
 %% The first frame of a run: nothing that was published since then is missing in what follows.
@@ -641,12 +645,13 @@ pump(Bin, Sent, #state{retry = Retry} = State) ->
     end.
 
 -spec heartbeat(state()) -> state().
-heartbeat(#state{timers = #{retry := _}} = State) ->
-    State;
 heartbeat(#state{queue = Queue, hook = #hook{flow = Flow}} = State) ->
     Now = now_ms(),
     %% In this order, see collect/5.
-    case atomics:get(Flow, ?MAILBOX) =:= 0 andalso mod_mqtt_rollup_feed_queue:heartbeat(Now, Queue) of
+    case
+        not is_running(retry, State) andalso atomics:get(Flow, ?MAILBOX) =:= 0 andalso
+            mod_mqtt_rollup_feed_queue:heartbeat(Now, Queue)
+    of
         {send, Bin, Sent} ->
             case command(Bin, State) of
                 true -> State#state{queue = Sent};
@@ -975,19 +980,16 @@ no_limits() ->
     #{memory => 0, disk => 0}.
 
 -spec start_timer(timer_name(), non_neg_integer(), state()) -> state().
-start_timer(Name, Ms, State) ->
-    #state{timers = Timers} = State1 = cancel_timer(Name, State),
-    State1#state{timers = Timers#{Name => erlang:start_timer(Ms, self(), Name)}}.
+start_timer(Name, Ms, #state{timers = Timers} = State) ->
+    State#state{timers = mod_mqtt_rollup_timers:start(Name, Ms, Timers)}.
 
 -spec cancel_timer(timer_name(), state()) -> state().
 cancel_timer(Name, #state{timers = Timers} = State) ->
-    case maps:take(Name, Timers) of
-        {Ref, Rest} ->
-            _ = erlang:cancel_timer(Ref),
-            State#state{timers = Rest};
-        error ->
-            State
-    end.
+    State#state{timers = mod_mqtt_rollup_timers:cancel(Name, Timers)}.
+
+-spec is_running(timer_name(), state()) -> boolean().
+is_running(Name, #state{timers = Timers}) ->
+    mod_mqtt_rollup_timers:is_running(Name, Timers).
 
 -spec name(binary()) -> atom().
 name(VHost) ->
