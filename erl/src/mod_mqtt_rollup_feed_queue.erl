@@ -19,7 +19,7 @@
 -export([new/2, restore/4, set_limits/2]).
 -export([add/2, lost/3, has_room/1]).
 -export([up/1, down/1, committed/3, flush/1, next/1, heartbeat/2]).
--export([unwritten/3, writable/1, unreadable/2, files/1, close/1]).
+-export([unwritten/3, is_writable/1, writable/1, unreadable/2, files/1, close/1]).
 -export([info/1, parse_name/1, bytes/1]).
 
 -export_type([state/0, message/0, limits/0, effect/0, source/0, name/0, stored/0, info/0]).
@@ -403,6 +403,10 @@ unwritten(Name, Bin, Q) ->
     replace(Name, Q1, fun(#frame{bytes = Bytes} = Frame, #queue{memory = Memory, disk = Disk} = Q2) ->
         {[Frame#frame{place = Bin}], Q2#queue{memory = Memory + Bytes, disk = Disk - Bytes}}
     end).
+
+-spec is_writable(state()) -> boolean().
+is_writable(#queue{is_writable = IsWritable}) ->
+    IsWritable.
 
 %% @doc Files may be tried again: first with what is above the memory limit, so that each try that fails
 %% does not add to it.
