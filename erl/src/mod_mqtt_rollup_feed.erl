@@ -196,10 +196,11 @@ handle_cast(Message, State) ->
 
 -spec handle_info(term(), state()) -> {noreply, state()} | {stop, normal, state()}.
 handle_info({publish, Message, Size}, #state{hook = Hook} = State) ->
-    mod_mqtt_rollup_feed_hook:taken(Size, Hook),
+    {Messages, Bytes} = mod_mqtt_rollup_feed_hook:receive_more(Message, Size),
+    mod_mqtt_rollup_feed_hook:taken(Bytes, Hook),
     case mod_mqtt_rollup_feed_hook:is_wanting(Hook) of
-        true -> {noreply, settle(add(Message, State))};
-        %% It was on its way when the last filter was taken out.
+        true -> {noreply, settle(add(Messages, State))};
+        %% They were on their way when the last filter was taken out.
         false -> {noreply, State}
     end;
 handle_info({lost, Topic}, #state{hook = Hook, store = Store} = State) ->
@@ -230,7 +231,7 @@ terminate(_Reason, #state{waiting = Waiting, hook = Hook} = State) ->
     #state{store = Store} = lists:foldl(
         fun({From, Message, _}, S) ->
             gen_server:reply(From, ok),
-            add(Message, S)
+            add([Message], S)
         end,
         drain(State#state{hook = mod_mqtt_rollup_feed_hook:close(Hook)}),
         queue:to_list(Waiting)
@@ -303,19 +304,19 @@ switch_off(#state{vhost = VHost, hook = Hook, store = Store} = State) ->
 %%% Messages
 %%%===================================================================
 
--spec add(mod_mqtt_rollup_feed_queue:message(), state()) -> state().
-add(Message, #state{store = Store} = State) ->
-    State#state{store = mod_mqtt_rollup_feed_store:add(Message, Store)}.
+-spec add([mod_mqtt_rollup_feed_queue:message()], state()) -> state().
+add(Messages, #state{store = Store} = State) ->
+    State#state{store = mod_mqtt_rollup_feed_store:add(Messages, Store)}.
 
 %% What is in the mailbox at the end.
 -spec drain(state()) -> state().
 drain(State) ->
     receive
         {publish, Message, _Size} ->
-            drain(add(Message, State));
+            drain(add([Message], State));
         {'$gen_call', From, {publish, Message, _Size, _Deadline}} ->
             gen_server:reply(From, ok),
-            drain(add(Message, State))
+            drain(add([Message], State))
     after 0 -> State
     end.
 
@@ -343,7 +344,7 @@ admit(#state{store = Store, waiting = Waiting} = State) ->
             case mod_mqtt_rollup_feed_store:has_room(Store) of
                 true when Now < Deadline ->
                     gen_server:reply(From, ok),
-                    admit(pump(add(Message, Next)));
+                    admit(pump(add([Message], Next)));
                 _ when Now >= Deadline ->
                     gen_server:reply(From, dropped),
                     {Topic, _, _, _, _} = Message,

@@ -18,7 +18,7 @@
 -export([mqtt_publish/3, no_local/0]).
 %% The process's side
 -export([new/1, want/3, close/1, is_wanting/1, filters/1]).
--export([taken/2, lost/1, is_mailbox_empty/1, tell_room/2, totals/1]).
+-export([receive_more/2, taken/2, lost/1, is_mailbox_empty/1, tell_room/2, totals/1]).
 
 -export_type([state/0, totals/0]).
 
@@ -31,9 +31,13 @@
 %% What may be in the mailbox: messages, and with those of publishers who wait for an answer.
 -define(MAILBOX_BYTES, 8 * 1024 * 1024).
 -define(MAILBOX_BYTES_MAX, 32 * 1024 * 1024).
+%% Messages that are taken at once.
+-define(BATCH, 100).
 -define(NEVER, 16#FFFFFFFF).
 %% In the process dictionary of a publisher that is not to be heard.
 -define(NO_LOCAL, '$mod_mqtt_rollup_no_local').
+%% In the process dictionary of a publisher: its last name, and how that is encoded.
+-define(PUBLISHER, '$mod_mqtt_rollup_publisher').
 
 %% Slots of the atomics that both sides use.
 -define(MAILBOX, 1).
@@ -111,7 +115,19 @@ collect(#hook{totals = Totals} = Hook, Publisher, Publish, ExpiryTime) ->
     counters:add(Totals, ?WANTED, 1),
     case ExpiryTime =/= ?NEVER andalso ExpiryTime =< erlang:system_time(second) of
         true -> counters:add(Totals, ?EXPIRED, 1);
-        false -> collect(Hook, jid:encode(Publisher), Publish, 0, Publish#publish.qos)
+        false -> collect(Hook, encoded(Publisher), Publish, 0, Publish#publish.qos)
+    end.
+
+%% Most processes publish in one name only, and encoding it takes longer than all the rest.
+-spec encoded(jid:ljid()) -> binary().
+encoded(Publisher) ->
+    case get(?PUBLISHER) of
+        {Publisher, Encoded} ->
+            Encoded;
+        _ ->
+            Encoded = jid:encode(Publisher),
+            _ = put(?PUBLISHER, {Publisher, Encoded}),
+            Encoded
     end.
 
 %% The bytes are counted before the clock is looked at: while none are in the mailbox the process knows
@@ -119,17 +135,17 @@ collect(#hook{totals = Totals} = Hook, Publisher, Publish, ExpiryTime) ->
 %% Erlang's own time may be minutes or hours behind it after the clock was set. Only expiry times are
 %% Erlang's, as mod_mqtt has made them.
 -spec collect(#hook{}, binary(), publish(), 0..1, 0..2) -> ok.
-collect(#hook{flow = Flow} = Hook, Publisher, #publish{topic = Topic} = Publish, Flags, Qos) ->
-    Payload = cut(Publish#publish.payload, Hook#hook.payload_max),
-    Message0 = {own(Topic), own(Payload), 0, Flags, Publisher},
-    Size = mod_mqtt_rollup_feed_queue:bytes(Message0),
+collect(#hook{flow = Flow} = Hook, Publisher, #publish{topic = Topic0, payload = Payload0}, Flags, Qos) ->
+    Topic = own(Topic0),
+    Payload = own(cut(Payload0, Hook#hook.payload_max)),
+    Size = mod_mqtt_rollup_feed_queue:bytes(Topic, Payload, Publisher),
     case atomics:get(Flow, ?FULL) =:= 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES) of
         true ->
-            Hook#hook.pid ! {publish, setelement(3, Message0, os:system_time(millisecond)), Size},
+            Hook#hook.pid ! {publish, {Topic, Payload, os:system_time(millisecond), Flags, Publisher}, Size},
             ok;
         false ->
             case Qos > 0 andalso reserve(Flow, Size, ?MAILBOX_BYTES_MAX) of
-                true -> wait(Hook, setelement(3, Message0, os:system_time(millisecond)), Size);
+                true -> wait(Hook, {Topic, Payload, os:system_time(millisecond), Flags, Publisher}, Size);
                 false -> drop(Hook, Topic)
             end
     end.
@@ -163,7 +179,7 @@ drop(#hook{pid = Pid, flow = Flow, totals = Totals}, Topic) ->
     atomics:add(Flow, ?LOST, 1),
     case atomics:exchange(Flow, ?LOST_TOLD, 1) of
         0 ->
-            Pid ! {lost, own(Topic)},
+            Pid ! {lost, Topic},
             ok;
         1 ->
             ok
@@ -239,6 +255,24 @@ is_wanting(#state{filters = Filters}) ->
 -spec filters(state()) -> [binary()].
 filters(#state{filters = Filters}) ->
     Filters.
+
+%% @doc A message that was received and those behind it in the mailbox, with their bytes. Many at once
+%% cost a fraction of each by itself. Not all of them: what else is in the mailbox waits for its turn, and
+%% is passed over each time.
+-spec receive_more(Message, pos_integer()) -> {[Message, ...], Bytes :: pos_integer()} when
+    Message :: mod_mqtt_rollup_feed_queue:message().
+receive_more(Message, Bytes) ->
+    receive_more(?BATCH - 1, [Message], Bytes).
+
+-spec receive_more(non_neg_integer(), [Message, ...], pos_integer()) -> {[Message, ...], pos_integer()} when
+    Message :: mod_mqtt_rollup_feed_queue:message().
+receive_more(0, Messages, Bytes) ->
+    {lists:reverse(Messages), Bytes};
+receive_more(Count, Messages, Bytes) ->
+    receive
+        {publish, Message, Size} -> receive_more(Count - 1, [Message | Messages], Bytes + Size)
+    after 0 -> {lists:reverse(Messages), Bytes}
+    end.
 
 %% @doc So many bytes are in the mailbox no longer.
 -spec taken(pos_integer(), state()) -> ok.

@@ -109,9 +109,10 @@ save(#store{vhost = VHost, queue = Queue, dir = Dir}) ->
 %%% The queue
 %%%===================================================================
 
--spec add(mod_mqtt_rollup_feed_queue:message(), store()) -> store().
-add(Message, #store{queue = Queue} = Store) ->
-    perform(mod_mqtt_rollup_feed_queue:add(Message, Queue), Store).
+%% @doc Takes messages in, in this order.
+-spec add([mod_mqtt_rollup_feed_queue:message()], store()) -> store().
+add(Messages, #store{queue = Queue} = Store) ->
+    perform(mod_mqtt_rollup_feed_queue:add(Messages, Queue), Store).
 
 -spec lost(non_neg_integer(), Topic :: binary(), store()) -> store().
 lost(Count, Topic, #store{queue = Queue} = Store) ->

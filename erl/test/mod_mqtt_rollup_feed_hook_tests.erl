@@ -56,6 +56,34 @@ our_own_publications_are_not_heard_test() ->
         ?assertMatch(#{waiting := 0, wanted := 0}, info())
     end).
 
+one_process_may_publish_in_several_names_test() ->
+    with_feed(fun(_) ->
+        Names = [<<"alice">>, <<"alice">>, <<"bob">>, <<"alice">>],
+        [
+            ok = ?HOOK:mqtt_publish(
+                {Name, ?HOST, <<"phone">>}, #publish{topic = <<"home/hall/t">>, payload = <<"1">>}, ?NEVER
+            )
+         || Name <- Names
+        ],
+        ?assertMatch(#{waiting := 4}, info()),
+        {feed, _, _, _, _, _, Messages} = frame(connect()),
+        ?assertEqual(
+            [<<Name/binary, "@example.org/phone">> || Name <- Names],
+            [Publisher || {_, _, _, _, Publisher} <- Messages]
+        )
+    end).
+
+what_waits_in_the_mailbox_keeps_its_order_test() ->
+    with_feed(fun(#{feed := Feed}) ->
+        ok = sys:suspend(Feed),
+        Numbers = [integer_to_binary(N) || N <- lists:seq(1, 950)],
+        [publish(<<"home/hall/t">>, Number, 1) || Number <- Numbers],
+        ok = sys:resume(Feed),
+        ?assertMatch(#{waiting := 950}, info()),
+        {feed, _, _, _, _, _, Messages} = frame(connect()),
+        ?assertEqual(Numbers, [Payload || {_, Payload, _, _, _} <- Messages])
+    end).
+
 a_payload_that_is_too_long_is_cut_test() ->
     with_feed(#{payload => 10}, fun(_) ->
         Port = connect(#{payload => 10}),
