@@ -28,6 +28,8 @@
 %% After a file could not be written.
 -define(DISK_RETRY, 10000).
 -define(CALL_TIMEOUT, 15000).
+%% Room for the messages of a batch, which would else be moved several times while the heap grows.
+-define(HEAP_WORDS, 65536).
 
 -record(state, {
     vhost :: binary(),
@@ -70,7 +72,7 @@
 -spec start_link(binary()) -> {ok, pid()} | {error, term()} | ignore.
 start_link(VHost) ->
     gen_server:start_link({local, name(VHost)}, ?MODULE, VHost, [
-        {spawn_opt, [{message_queue_data, off_heap}]}
+        {spawn_opt, [{message_queue_data, off_heap}, {min_heap_size, ?HEAP_WORDS}]}
     ]).
 
 %% @doc The module has started again: go on with its options.
