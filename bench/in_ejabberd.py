@@ -107,9 +107,13 @@ class Server:
             time.sleep(LOOK_SECONDS)
 
     def until_taken(self, accepted):
-        """Returns when the program has accepted so many in its life, and committed what came by the feed."""
+        """Returns when the program has accepted so many in its life, and committed what came by the feed.
+
+        A program that has much to do may not answer; then nothing is known of what it has accepted.
+        """
         return self.until(
-            lambda facts: int(facts["accepted"]) >= accepted and facts.get("feed.waiting", "0") == "0", "all messages"
+            lambda facts: int(facts.get("accepted", -1)) >= accepted and facts.get("feed.waiting", "0") == "0",
+            "all messages",
         )
 
     def call(self, expression):
@@ -180,7 +184,7 @@ class Flood:
     """One flood of a server: rates, and processor time of a message in microseconds."""
 
     def __init__(self, server):
-        accepted = int(server.status()["accepted"]) if server.link else 0
+        accepted = int(server.until(lambda facts: "accepted" in facts, "an answer")["accepted"]) if server.link else 0
         pids = [server.pid] + ([server.program] if server.link else [])
         before = [cpu_seconds(pid) for pid in pids]
         started = time.monotonic()

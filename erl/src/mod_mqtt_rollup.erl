@@ -102,7 +102,11 @@ pre_uninstall() ->
             mod_mqtt_rollup_config,
             mod_mqtt_rollup_duration,
             mod_mqtt_rollup_feed,
+            mod_mqtt_rollup_feed_files,
+            mod_mqtt_rollup_feed_hook,
             mod_mqtt_rollup_feed_queue,
+            mod_mqtt_rollup_feed_sender,
+            mod_mqtt_rollup_feed_store,
             mod_mqtt_rollup_feed_sup,
             mod_mqtt_rollup_notify,
             mod_mqtt_rollup_options,
@@ -114,6 +118,7 @@ pre_uninstall() ->
             mod_mqtt_rollup_service,
             mod_mqtt_rollup_sup,
             mod_mqtt_rollup_text,
+            mod_mqtt_rollup_timers,
             mod_mqtt_rollup_wire
         ]
     ).

@@ -19,8 +19,8 @@
 -export([new/2, restore/4, set_limits/2]).
 -export([add/2, lost/3, has_room/1]).
 -export([up/1, down/1, committed/3, flush/1, next/1, heartbeat/2]).
--export([unwritten/3, writable/1, unreadable/2, files/1, close/1]).
--export([info/1, parse_name/1, bytes/1]).
+-export([unwritten/3, is_writable/1, writable/1, unreadable/2, files/1, close/1]).
+-export([info/1, parse_name/1, bytes/3]).
 
 -export_type([state/0, message/0, limits/0, effect/0, source/0, name/0, stored/0, info/0]).
 
@@ -140,22 +140,48 @@ set_limits(Limits, Q) ->
 %%% What comes in
 %%%===================================================================
 
-%% @doc Takes a message in.
--spec add(message(), state()) -> {state(), [effect()]}.
-add(Message, #queue{open_count = Count, open_bytes = Bytes} = Q) ->
-    Size = bytes(Message),
-    case Count > 0 andalso Bytes + Size > ?BATCH_BYTES of
-        true ->
-            {Q1, Effects} = close_batch(Q),
-            {Q2, More} = append(Message, Size, Q1),
-            {Q2, Effects ++ More};
-        false ->
-            append(Message, Size, Q)
+%% @doc Takes messages in, in this order.
+-spec add([message()], state()) -> {state(), [effect()]}.
+add(Messages, #queue{open = Open, open_count = Count, open_bytes = Bytes, newest = Newest} = Q) ->
+    append(Messages, Open, Count, Bytes, Newest, Q, []).
+
+%% What changes with each message is kept out of the record, which would be copied each time.
+-spec append([message()], [message()], non_neg_integer(), non_neg_integer(), integer(), state(), [effect()]) ->
+    {state(), [effect()]}.
+append(Messages, Open, Count, Bytes, Newest, Q, Effects) when
+    Count >= ?BATCH_MESSAGES; Bytes >= ?BATCH_BYTES
+->
+    close_and_append(Messages, Open, Count, Bytes, Newest, Q, Effects);
+append([], Open, Count, Bytes, Newest, Q, Effects) ->
+    {open(Open, Count, Bytes, Newest, Q), Effects};
+append([Message | Rest] = Messages, Open, Count, Bytes, Newest, Q, Effects) ->
+    {Topic, Payload, Arrival, Flags, Publisher} = Message,
+    case Bytes + bytes(Topic, Payload, Publisher) of
+        Sum when Sum > ?BATCH_BYTES, Count > 0 ->
+            close_and_append(Messages, Open, Count, Bytes, Newest, Q, Effects);
+        Sum when Arrival >= Newest ->
+            append(Rest, [Message | Open], Count + 1, Sum, Arrival, Q, Effects);
+        Sum ->
+            %% The program was told that everything up to a time is there, and that has to stay true: of
+            %% publishers that were interrupted or had to wait for room, and of a clock that was set back.
+            InOrder = {Topic, Payload, Newest, Flags, Publisher},
+            append(Rest, [InOrder | Open], Count + 1, Sum, Newest, Q, Effects)
     end.
 
+-spec close_and_append(
+    [message()], [message()], non_neg_integer(), non_neg_integer(), integer(), state(), [effect()]
+) -> {state(), [effect()]}.
+close_and_append(Messages, Open, Count, Bytes, Newest, Q, Effects) ->
+    {Q1, More} = close_batch(open(Open, Count, Bytes, Newest, Q)),
+    append(Messages, [], 0, 0, Newest, Q1, Effects ++ More).
+
+-spec open([message()], non_neg_integer(), non_neg_integer(), integer(), state()) -> state().
+open(Open, Count, Bytes, Newest, Q) ->
+    Q#queue{open = Open, open_count = Count, open_bytes = Bytes, newest = Newest}.
+
 %% @doc About how many bytes a message takes.
--spec bytes(message()) -> pos_integer().
-bytes({Topic, Payload, _, _, Publisher}) ->
+-spec bytes(Topic :: binary(), Payload :: binary(), Publisher :: binary()) -> pos_integer().
+bytes(Topic, Payload, Publisher) ->
     byte_size(Topic) + byte_size(Payload) + byte_size(Publisher) + ?OVERHEAD.
 
 %% @doc Notes that messages were dropped, the newest one with this topic.
@@ -171,26 +197,6 @@ has_room(#queue{limits = #{memory := Max}, memory = Memory, open_bytes = Open}) 
     true;
 has_room(Q) ->
     takes_file(Q).
-
--spec append(message(), pos_integer(), state()) -> {state(), [effect()]}.
-append({Topic, Payload, Arrival, Flags, Publisher}, Size, Q) ->
-    #queue{open = Open, open_count = Count, open_bytes = Bytes, newest = Newest} = Q,
-    At = in_order(Arrival, Newest),
-    Q1 = Q#queue{
-        open = [{Topic, Payload, At, Flags, Publisher} | Open],
-        open_count = Count + 1,
-        open_bytes = Bytes + Size,
-        newest = At
-    },
-    case Count + 1 >= ?BATCH_MESSAGES orelse Bytes + Size >= ?BATCH_BYTES of
-        true -> close_batch(Q1);
-        false -> {Q1, []}
-    end.
-
-%% The program was told that everything up to a time is there, and that has to stay true: of publishers
-%% that were interrupted or had to wait for room, and of a clock that was set back.
--spec in_order(integer(), integer()) -> integer().
-in_order(Arrival, Newest) -> max(Arrival, Newest).
 
 %%%===================================================================
 %%% The program
@@ -266,7 +272,7 @@ next_batch(#queue{sent = Sent, flush = Flush, open_bytes = Bytes} = Q) ->
 heartbeat(Now, #queue{link = connected, open_count = 0, ready = Ready, newest = Newest} = Q) ->
     case queue:is_empty(Ready) of
         true ->
-            UpTo = in_order(Now, Newest),
+            UpTo = max(Now, Newest),
             {send, encode(UpTo, Q), Q#queue{newest = UpTo, lost = 0, lost_topic = <<>>}};
         false ->
             nothing
@@ -403,6 +409,10 @@ unwritten(Name, Bin, Q) ->
     replace(Name, Q1, fun(#frame{bytes = Bytes} = Frame, #queue{memory = Memory, disk = Disk} = Q2) ->
         {[Frame#frame{place = Bin}], Q2#queue{memory = Memory + Bytes, disk = Disk - Bytes}}
     end).
+
+-spec is_writable(state()) -> boolean().
+is_writable(#queue{is_writable = IsWritable}) ->
+    IsWritable.
 
 %% @doc Files may be tried again: first with what is above the memory limit, so that each try that fails
 %% does not add to it.

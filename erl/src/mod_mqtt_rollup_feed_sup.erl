@@ -28,7 +28,7 @@ start(VHost) ->
 %% its supervisor. Nobody has to wait for that: the supervisor that is asked may just be stopping them.
 -spec check(binary()) -> ok.
 check(VHost) ->
-    case whereis(name(VHost)) of
+    case whereis(gen_mod:get_module_proc(VHost, ?MODULE)) of
         undefined ->
             _ = spawn(fun() -> start_again(VHost) end),
             ok;
@@ -49,11 +49,11 @@ start_again(VHost) ->
 %% @doc Ends it at once.
 -spec stop(binary()) -> ok | {error, term()}.
 stop(VHost) ->
-    gen_mod:stop_child(name(VHost)).
+    mod_mqtt_rollup_sup:stop(?MODULE, VHost).
 
 -spec start_link(binary()) -> supervisor:startlink_ret().
 start_link(VHost) ->
-    supervisor:start_link({local, name(VHost)}, ?MODULE, VHost).
+    mod_mqtt_rollup_sup:start_link(?MODULE, VHost).
 
 -spec init(binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(VHost) ->
@@ -70,14 +70,7 @@ init(VHost) ->
 start(VHost, 0) ->
     ?ERROR_MSG("mod_mqtt_rollup at ~ts: the feed cannot be started", [VHost]);
 start(VHost, Tries) ->
-    Name = name(VHost),
-    Spec = {Name, {?MODULE, start_link, [VHost]}, transient, infinity, supervisor, [?MODULE]},
-    Started =
-        case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
-            {error, already_present} -> supervisor:restart_child(ejabberd_gen_mod_sup, Name);
-            Other -> Other
-        end,
-    case Started of
+    case mod_mqtt_rollup_sup:start(?MODULE, VHost) of
         {ok, _} ->
             ok;
         {error, {already_started, _}} ->
@@ -99,7 +92,3 @@ adopt(VHost, Tries) ->
             timer:sleep(20),
             start(VHost, Tries - 1)
     end.
-
--spec name(binary()) -> atom().
-name(VHost) ->
-    gen_mod:get_module_proc(VHost, ?MODULE).

@@ -31,7 +31,7 @@
     leaving = none :: none | {OsPid :: non_neg_integer() | undefined, Deadline :: integer()},
     %% Control frames that the full pipe did not take.
     waiting = queue:new() :: queue:queue(binary()),
-    timers = #{} :: #{term() => reference()},
+    timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(term()),
     %% Who was refused an alert already, and has been logged.
     refused = #{} :: #{{binary(), binary()} => true}
 }).
@@ -142,9 +142,9 @@ handle_info({Port, _}, State) when is_port(Port) ->
 handle_info({'EXIT', Port, _Reason}, State) when is_port(Port) ->
     {noreply, State};
 handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
-    case Timers of
-        #{Name := Ref} -> {noreply, timer(Name, State#state{timers = maps:remove(Name, Timers)})};
-        _ -> {noreply, State}
+    case mod_mqtt_rollup_timers:expired(Name, Ref, Timers) of
+        {true, Rest} -> {noreply, timer(Name, State#state{timers = Rest})};
+        false -> {noreply, State}
     end;
 handle_info(Message, State) ->
     ?WARNING_MSG("Unexpected info: ~p", [Message]),
@@ -435,19 +435,12 @@ make_dir(Dir) ->
     end.
 
 -spec start_timer(term(), non_neg_integer(), state()) -> state().
-start_timer(Name, Ms, State) ->
-    #state{timers = Timers} = State1 = cancel_timer(Name, State),
-    State1#state{timers = Timers#{Name => erlang:start_timer(Ms, self(), Name)}}.
+start_timer(Name, Ms, #state{timers = Timers} = State) ->
+    State#state{timers = mod_mqtt_rollup_timers:start(Name, Ms, Timers)}.
 
 -spec cancel_timer(term(), state()) -> state().
 cancel_timer(Name, #state{timers = Timers} = State) ->
-    case maps:take(Name, Timers) of
-        {Ref, Rest} ->
-            _ = erlang:cancel_timer(Ref),
-            State#state{timers = Rest};
-        error ->
-            State
-    end.
+    State#state{timers = mod_mqtt_rollup_timers:cancel(Name, Timers)}.
 
 -spec log(debug | info | warning | error, binary(), unicode:chardata()) -> ok.
 log(debug, VHost, Text) -> ?DEBUG("mod_mqtt_rollup at ~ts: ~ts", [VHost, Text]);

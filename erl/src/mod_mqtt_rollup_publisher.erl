@@ -54,7 +54,7 @@ status(VHost, Status) ->
 -spec init(binary()) -> {ok, state()} | {ok, state(), {continue, offline}}.
 init(VHost) ->
     process_flag(trap_exit, true),
-    mod_mqtt_rollup_feed:no_local(),
+    mod_mqtt_rollup_feed_hook:no_local(),
     State = #state{vhost = VHost},
     case mod_mqtt_rollup_config:feed(VHost, gen_mod:get_module_opts(VHost, mod_mqtt_rollup)) of
         none -> {ok, State};

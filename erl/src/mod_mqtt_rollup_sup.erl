@@ -6,29 +6,43 @@
 
 -behaviour(supervisor).
 
--export([start/1, stop/1, start_link/1]).
+-export([start/1, start/2, stop/1, stop/2, start_link/1, start_link/2]).
 -export([init/1]).
 
 %% Longer than the program may take to end.
 -define(SHUTDOWN, 10000).
 
-%% @doc Starts the processes of a virtual host below ejabberd's supervisor of modules.
--spec start(binary()) -> {ok, pid()} | {error, term()}.
+%% @doc Starts the processes of a virtual host.
+-spec start(binary()) -> supervisor:startchild_ret().
 start(VHost) ->
-    Name = name(VHost),
-    Spec = {Name, {?MODULE, start_link, [VHost]}, transient, infinity, supervisor, [?MODULE]},
+    start(?MODULE, VHost).
+
+%% @doc Starts a supervisor of a virtual host below ejabberd's supervisor of modules.
+-spec start(module(), binary()) -> supervisor:startchild_ret().
+start(Module, VHost) ->
+    Name = name(Module, VHost),
+    Spec = {Name, {Module, start_link, [VHost]}, transient, infinity, supervisor, [Module]},
     case supervisor:start_child(ejabberd_gen_mod_sup, Spec) of
-        {ok, Pid} when is_pid(Pid) -> {ok, Pid};
-        {error, Reason} -> {error, Reason}
+        %% It has ended by itself.
+        {error, already_present} -> supervisor:restart_child(ejabberd_gen_mod_sup, Name);
+        Started -> Started
     end.
 
 -spec stop(binary()) -> ok | {error, term()}.
 stop(VHost) ->
-    gen_mod:stop_child(name(VHost)).
+    stop(?MODULE, VHost).
+
+-spec stop(module(), binary()) -> ok | {error, term()}.
+stop(Module, VHost) ->
+    gen_mod:stop_child(name(Module, VHost)).
 
 -spec start_link(binary()) -> supervisor:startlink_ret().
 start_link(VHost) ->
-    supervisor:start_link({local, name(VHost)}, ?MODULE, VHost).
+    start_link(?MODULE, VHost).
+
+-spec start_link(module(), binary()) -> supervisor:startlink_ret().
+start_link(Module, VHost) ->
+    supervisor:start_link({local, name(Module, VHost)}, Module, VHost).
 
 -spec init(binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(VHost) ->
@@ -40,6 +54,6 @@ init(VHost) ->
     %% the program sends them again.
     {ok, {#{strategy => rest_for_one, intensity => 10, period => 60}, Children}}.
 
--spec name(binary()) -> atom().
-name(VHost) ->
-    gen_mod:get_module_proc(VHost, ?MODULE).
+-spec name(module(), binary()) -> atom().
+name(Module, VHost) ->
+    gen_mod:get_module_proc(VHost, Module).

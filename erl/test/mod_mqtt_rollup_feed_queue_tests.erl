@@ -47,6 +47,23 @@ the_window_has_four_megabytes_or_one_frame_test() ->
     {[Huge], _} = sent(commit(3, add([m(4, 5000 * ?KB)], element(2, sent(commit(2, Q1)))))),
     ?assertEqual([4], ids(Huge)).
 
+messages_that_come_together_are_put_as_those_that_come_one_by_one_test_() ->
+    {timeout, 60, fun() ->
+        lists:foreach(
+            fun(Seed) ->
+                rand:seed(exsss, Seed),
+                Sizes = [2, 2, 2, 100, 30 * ?KB, 200 * ?KB, 300 * ?KB],
+                Messages = [
+                    setelement(3, m(N, pick(Sizes)), 1000 + rand:uniform(10))
+                 || N <- lists:seq(1, pick([1, 5, 2500]))
+                ],
+                Q = limited(400 * ?KB, 1000 * ?KB),
+                ?assertEqual({Seed, add_all(Messages, Q)}, {Seed, ?Q:add(Messages, Q)})
+            end,
+            lists:seq(1, 20)
+        )
+    end}.
+
 a_busy_port_changes_nothing_test() ->
     Q = add([m(1)], connected()),
     {send, First, _} = ?Q:next(Q),
@@ -264,7 +281,7 @@ event(N, W) when N =< 40 ->
         true ->
             Id = 1 + lists:max([0 | Added]),
             Size = pick([10, 10, 10, 1000, 50 * ?KB, 200 * ?KB, 400 * ?KB]),
-            {Q1, Effects} = ?Q:add({integer_to_binary(Id), zeros(Size), Clock, 0, <<>>}, Q),
+            {Q1, Effects} = ?Q:add([{integer_to_binary(Id), zeros(Size), Clock, 0, <<>>}], Q),
             files(Effects, W#{queue := Q1, added := [Id | Added], clock := Clock + rand:uniform(100)});
         false ->
             W#{queue := ?Q:lost(1, <<"t">>, Q)}
@@ -409,7 +426,7 @@ add(Messages, Q) ->
 add_all(Messages, Q) ->
     lists:foldl(
         fun(Message, {Q1, Effects}) ->
-            {Q2, More} = ?Q:add(Message, Q1),
+            {Q2, More} = ?Q:add([Message], Q1),
             {Q2, Effects ++ More}
         end,
         {Q, []},
