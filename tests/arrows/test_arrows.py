@@ -3,6 +3,7 @@
 import pathlib
 
 import arrows
+import erlang_arrows
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -69,3 +70,56 @@ def test_what_is_allowed_is_let_through(tmp_path, folder, text):
 def test_a_link_against_the_arrows_is_found(tmp_path):
     text = "rollup_library(engine SOURCES a.cc\n  LINKS rollup_model rollup_history)\n"
     assert offences_of(tmp_path, "engine", text, "CMakeLists.txt") == ["engine may not link rollup_history"]
+
+
+def erlang_offences_of(tmp_path, **sources):
+    folder = tmp_path / "erl" / "src"
+    folder.mkdir(parents=True)
+    for name, text in sources.items():
+        (folder / f"mod_mqtt_rollup_{name}.erl").write_text(text, encoding="utf-8")
+    found, files = erlang_arrows.offences(tmp_path)
+    assert files == len(sources)
+    return [what for _, _, what in found]
+
+
+def test_the_erlang_modules_have_no_offence():
+    found, files = erlang_arrows.offences(ROOT)
+    assert files > 0
+    assert [f"{path}:{line}: {what}" for path, line, what in found] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f() -> mod_mqtt_rollup_port:status().\n",
+        "f() -> gen_server:call(x, y).\n",
+        "f(Pid) -> Pid ! x.\n",
+        "f() -> erlang:system_time(second).\n",
+        "f() -> file:read_file(x).\n",
+        "f() -> ?INFO_MSG(x, []).\n",
+    ],
+)
+def test_a_pure_erlang_module_that_reaches_outside_is_found(tmp_path, text):
+    assert len(erlang_offences_of(tmp_path, text=text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "%% gen_server:call(x)\nf() -> \"file:read_file(x)\".\n",
+        "-spec f(mod_mqtt_rollup_port:state()) ->\n    mod_mqtt_rollup_port:x().\nf(X) -> X.\n",
+        "f() -> mod_mqtt_rollup_duration:parse(x).\n",
+    ],
+)
+def test_comments_texts_and_types_are_no_uses(tmp_path, text):
+    assert erlang_offences_of(tmp_path, text=text) == []
+
+
+def test_a_circle_of_erlang_modules_is_found(tmp_path):
+    there, back = "f() -> mod_mqtt_rollup_notify:f().\n", "f() -> mod_mqtt_rollup_access:f().\n"
+    assert len(erlang_offences_of(tmp_path, access=there, notify=back)) == 1
+
+
+def test_processes_that_talk_to_each_other_may(tmp_path):
+    there, back = "f() -> mod_mqtt_rollup_feed:f().\n", "f() -> mod_mqtt_rollup_port:f().\n"
+    assert erlang_offences_of(tmp_path, port=there, feed=back) == []
