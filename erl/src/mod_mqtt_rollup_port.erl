@@ -195,8 +195,7 @@ arity(Arity) -> Arity.
 
 -spec step(mod_mqtt_rollup_port_core:event(), state()) -> state().
 step(Event, #state{core = Core} = State) ->
-    Clock = #{now => now_ms(), jitter => rand:uniform()},
-    {Core1, Effects} = mod_mqtt_rollup_port_core:handle(Event, Clock, Core),
+    {Core1, Effects} = mod_mqtt_rollup_port_core:handle(Event, rand:uniform(), Core),
     lists:foldl(fun perform/2, State#state{core = Core1}, Effects).
 
 -spec perform(mod_mqtt_rollup_port_core:effect(), state()) -> state().
