@@ -37,7 +37,7 @@ stop(VHost) ->
 
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
 reload(VHost, NewOptions, _OldOptions) ->
-    mod_mqtt_rollup_port:reload(VHost, NewOptions),
+    mod_mqtt_rollup_port:reload(VHost),
     mod_mqtt_rollup_service:reload(VHost, NewOptions).
 
 %% @doc Besides naming the modules that should be there, this is where a configuration can be judged

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import secrets
 import shutil
 import stat
 import subprocess
@@ -46,13 +47,52 @@ def test_the_history_is_readable_by_its_owner_only(configured):
     assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
 
 
-def test_secrets_are_not_in_the_command_line_or_environment_of_the_program(home):
-    server = home.rollup("streams: {}\n")
-    pid = server.wait_for_program()
-    for name in ("cmdline", "environ"):
-        content = pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
-        assert b"password" not in content and b"rollup@localhost" not in content
-    assert "password: " not in "\n".join(server.log_lines())
+def test_a_password_is_in_no_command_line_environment_or_log(home):
+    secret = secrets.token_hex(16)
+    server = home.ejabberd()
+    server.add_installed(home.installed_path())
+    server.start()
+    # ejabberd logs the arguments of its API.
+    registered = server.call(f'ejabberd_auth:try_register(<<"rollup">>, <<"localhost">>, <<"{secret}">>).')
+    assert registered == "ok"
+    server.link = "client"
+    options = server.broker_options(password=secret) + 'streams:\n  t: {topic: "home/{room}/t"}\n'
+    server.write_config(options)
+    assert "rror" not in server.reload()
+    connected = r"broker ejabberd: connected"
+    server.wait_for_log(connected)
+
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                content = (entry / name).read_bytes()
+            except OSError:
+                continue  # it has ended
+            assert secret.encode() not in content, (entry / name, content)
+
+    # The options are an argument of the call that fails.
+    since = server.log_position()
+    server.call(
+        "sys:replace_state(mod_mqtt_rollup_port_localhost, fun(S) -> setelement(4, S, element(3, S)) end), "
+        "mod_mqtt_rollup_port:info(<<\"localhost\">>)."
+    )
+    server.wait_for_log(r"SUPERVISOR REPORT", since=since)
+    server.wait_for_log(connected, since=since)
+
+    for broken in (
+        options.replace("password", "pasword"),
+        options.replace(f'"{secret}"', f'["{secret}"]'),
+        options.replace("port: ", "port: x"),
+        options + 'alerts:\n  hot: {stream: t, raise: "value > > 3"}\n',
+        options + "      - no YAML\n",
+    ):
+        assert broken != options
+        server.write_config(broken)
+        printed = server.reload()
+        assert "rror" in printed or "nvalid" in printed, printed
+        assert secret not in printed
+    for log in pathlib.Path(server.path("logs")).iterdir():
+        assert secret not in log.read_text(encoding="utf-8", errors="replace"), log
 
 
 def test_module_check_finds_nothing_missing(home):
