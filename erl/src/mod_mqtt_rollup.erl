@@ -135,7 +135,7 @@ mod_doc() ->
             ?T(
                 "Durations are written as '5 minutes', or short as '90s', '5m', '1h30m', '7d', '2w'. In a "
                 "topic filter '{name}' matches one level and gives it a name, which can be used in "
-                "templates beside '{topic}', '{series}', '{stream}', '{field}', '{unit}' and '{value}'."
+                "templates beside the names that are listed with each; '{{' and '}}' are braces."
             )
         ],
         opts => options_doc(),
@@ -236,7 +236,8 @@ options_doc() ->
                     "How long the history is kept, or 'forever'. The default is '{raw: 2d, fine: 30d, hour: 5y, "
                     "day: forever}'.")}},
                 {publish, #{value => "[Options]", desc => ?T(
-                    "The topics that are published from each series, each with 'topic', 'format' (json, number, "
+                    "The topics that are published from each series, each with 'topic' (a template with '{topic}', "
+                    "'{series}', '{stream}', '{field}', '{unit}'), 'format' (json, number, "
                     "text, protobuf), 'window' (1h), 'every' (the resolution), 'aggregate' (avg), 'sparkline' "
                     "({span: 24h, points: 24}), 'on' (interval, change, close), 'deadband', 'min_interval', "
                     "'heartbeat' (1h), 'retain' (true), 'qos' (1), 'expiry' (twice the window), 'broker'. The "
@@ -245,8 +246,9 @@ options_doc() ->
         {alerts, #{value => "{Name: Options}", desc => ?T("What people want to be told.")},
             [
                 {stream, #{value => ?T("Name"), desc => ?T("Required.")}},
-                {match, #{value => "{Name: Text}", desc => ?T(
-                    "Only series with these levels of their topic.")}},
+                {match, #{value => "{Name: Text, topic: TopicFilter, field: Name}", desc => ?T(
+                    "Only series with these levels of their topic, as '{room: kitchen}', whose topic matches "
+                    "this filter, and of this field of the stream.")}},
                 {raise, #{value => ?T("Condition"), desc => ?T(
                     "When the alarm begins, such as 'avg(5m) > 8'. Required.")}},
                 {clear, #{value => ?T("Condition"), desc => ?T(
@@ -257,8 +259,11 @@ options_doc() ->
                     "How long 'clear' must hold. The default is '0'.")}},
                 {notify, #{value => "[JID]", desc => ?T("Who gets a message.")}},
                 {message, #{value => ?T("Template"), desc => ?T(
-                    "Its text. The default names value, condition and time.")}},
+                    "Its text, with '{alert}', '{topic}', '{series}', '{stream}', '{field}', '{unit}', '{value}', "
+                    "'{limit}' (the condition), '{severity}', '{since}'. The default names value, condition and "
+                    "time.")}},
                 {topic, #{value => "Template | none", desc => ?T(
-                    "Where the state is published. The default is 'alerts/{alert}/{series}'.")}}
+                    "Where the state is published, with '{alert}', '{topic}', '{series}', '{stream}', '{field}'. "
+                    "The default is 'alerts/{alert}/{series}'.")}}
             ]}
     ].
