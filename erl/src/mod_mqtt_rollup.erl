@@ -257,7 +257,9 @@ options_doc() ->
                     "How long 'raise' must hold. The default is '0'.")}},
                 {clear_for, #{value => ?T("Duration"), desc => ?T(
                     "How long 'clear' must hold. The default is '0'.")}},
-                {notify, #{value => "[JID]", desc => ?T("Who gets a message.")}},
+                {notify, #{value => "[JID]", desc => ?T(
+                    "Who gets a message. People of the virtual host must be allowed to subscribe to the topic of the "
+                    "series; people of other hosts, and everybody where mod_mqtt is not loaded, are not checked.")}},
                 {message, #{value => ?T("Template"), desc => ?T(
                     "Its text, with '{alert}', '{topic}', '{series}', '{stream}', '{field}', '{unit}', '{value}', "
                     "'{limit}' (the condition), '{severity}', '{since}'. The default names value, condition and "
