@@ -116,6 +116,7 @@ pre_uninstall() ->
             mod_mqtt_rollup_publisher,
             mod_mqtt_rollup_query,
             mod_mqtt_rollup_service,
+            mod_mqtt_rollup_sessions,
             mod_mqtt_rollup_sup,
             mod_mqtt_rollup_text,
             mod_mqtt_rollup_timers,
