@@ -16,6 +16,7 @@
 
 %% How long the program may take to end after its input was closed.
 -define(EXIT_TIMEOUT, 5000).
+-define(LEAVING_CHECK, 100).
 -define(RETRY_SEND, 50).
 -define(RETRY_GRANT, 250).
 %% How often to look whether the feed is there.
@@ -28,7 +29,7 @@
     port = none :: none | port(),
     os_pid :: undefined | non_neg_integer(),
     %% The last program, while it may still hold the history.
-    leaving = none :: none | {OsPid :: non_neg_integer() | undefined, Deadline :: integer()},
+    leaving = none :: none | leaving(),
     %% Control frames that the full pipe did not take.
     waiting = queue:new() :: queue:queue(binary()),
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(term()),
@@ -37,6 +38,7 @@
 }).
 
 -type state() :: #state{}.
+-type leaving() :: {OsPid :: non_neg_integer() | undefined, Deadline :: integer()}.
 
 %%%===================================================================
 %%% API
@@ -117,11 +119,9 @@ handle_info(Message, State) ->
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, State) ->
     discreetly(fun() ->
-        #state{vhost = VHost, leaving = Leaving} = step(stop, State),
-        case Leaving of
-            none -> ok;
-            {OsPid, Deadline} -> await_exit(VHost, OsPid, Deadline)
-        end
+        #state{leaving = Leaving} = Stopped = step(stop, State),
+        _ = [await_exit(Leaving, Stopped) || Leaving =/= none],
+        ok
     end).
 
 %% @doc The options hold the passwords of brokers, which must not get into a log when this process
@@ -238,7 +238,7 @@ perform({send, Kind, Term}, State) ->
 perform({grant, Credit}, State) ->
     %% While ejabberd is starting, the modules that keep messages for people who are offline may not be
     %% there yet.
-    case is_started() of
+    case mod_mqtt_rollup_compat:is_started() of
         true -> send(control, {credit, Credit}, State);
         false -> start_timer({grant, Credit}, ?RETRY_GRANT, State)
     end;
@@ -291,16 +291,18 @@ timer(Name, State) ->
     step({timer, Name}, State).
 
 -spec open(state()) -> state().
-open(#state{vhost = VHost, options = Options, leaving = Leaving} = State) ->
-    case has_left(VHost, Leaving) of
-        true ->
-            Dir = mod_mqtt_rollup_config:data_dir(VHost, Options),
-            case make_dir(Dir) of
-                ok -> open(mod_mqtt_rollup_config:program(Options), Dir, State#state{leaving = none});
-                {error, Reason} -> step({open_failed, Reason}, State#state{leaving = none})
-            end;
-        false ->
-            start_timer(open, 100, State)
+open(#state{vhost = VHost, options = Options, leaving = none} = State) ->
+    Dir = mod_mqtt_rollup_config:data_dir(VHost, Options),
+    case make_dir(Dir) of
+        ok -> open(mod_mqtt_rollup_config:program(Options), Dir, State);
+        {error, Reason} -> step({open_failed, Reason}, State)
+    end;
+open(#state{leaving = Leaving} = State) ->
+    Look = fun(S) -> start_timer(open, ?LEAVING_CHECK, S) end,
+    case leave(Leaving) of
+        left -> open(State#state{leaving = none});
+        leaving -> Look(State);
+        killed -> Look(step(killed, State))
     end.
 
 -spec open(file:filename_all(), file:filename_all(), state()) -> state().
@@ -326,40 +328,33 @@ close(#state{port = Port, os_pid = OsPid} = State) ->
 gone(State) ->
     cancel_timer(send, State#state{port = none, os_pid = undefined, waiting = queue:new()}).
 
--spec has_left(binary(), none | {non_neg_integer() | undefined, integer()}) -> boolean().
-has_left(_, none) ->
-    true;
-has_left(VHost, {OsPid, Deadline}) ->
+%% Whether the last program has ended; it is killed when its time is over.
+-spec leave(leaving()) -> left | leaving | killed.
+leave({OsPid, Deadline}) ->
     case mod_mqtt_rollup_program:is_alive(OsPid) of
         false ->
-            true;
+            left;
         true ->
-            case now_ms() >= Deadline of
-                true -> kill(VHost, OsPid);
-                false -> ok
-            end,
-            false
-    end.
-
--spec await_exit(binary(), non_neg_integer() | undefined, integer()) -> ok.
-await_exit(VHost, OsPid, Deadline) ->
-    case has_left(VHost, {OsPid, Deadline}) of
-        true ->
-            ok;
-        false ->
             case now_ms() >= Deadline of
                 true ->
-                    ok;
+                    mod_mqtt_rollup_program:kill(OsPid),
+                    killed;
                 false ->
-                    timer:sleep(20),
-                    await_exit(VHost, OsPid, Deadline)
+                    leaving
             end
     end.
 
--spec kill(binary(), non_neg_integer() | undefined) -> ok.
-kill(VHost, OsPid) ->
-    log(warning, VHost, "the program did not end within 5 s and is killed"),
-    mod_mqtt_rollup_program:kill(OsPid).
+-spec await_exit(leaving(), state()) -> state().
+await_exit(Leaving, State) ->
+    case leave(Leaving) of
+        left ->
+            State;
+        leaving ->
+            timer:sleep(20),
+            await_exit(Leaving, State);
+        killed ->
+            step(killed, State)
+    end.
 
 %%%===================================================================
 %%% Sending without ever waiting
@@ -447,10 +442,6 @@ fixed(VHost, Options) ->
         mod_mqtt_rollup_config:program(Options),
         maps:get(durability, Options)
     }.
-
--spec is_started() -> boolean().
-is_started() ->
-    lists:keymember(ejabberd, 1, application:which_applications(15000)).
 
 -spec make_dir(file:filename_all()) -> ok | {error, unicode:chardata()}.
 make_dir(Dir) ->

@@ -51,6 +51,8 @@
     {timer, timer()}
     | opened
     | {open_failed, Reason :: unicode:chardata()}
+    %% The last program had to be ended by force before the next one starts.
+    | killed
     | {frame, mod_mqtt_rollup_wire:frame()}
     | {bad_frame, Reason :: string()}
     | {exited, non_neg_integer() | unknown}
@@ -168,6 +170,8 @@ handle(opened, _, #core{phase = down, vhost = VHost} = S) ->
     ]};
 handle({open_failed, Reason}, Jitter, S) ->
     fail(error, Reason, Jitter, S);
+handle(killed, _, S) ->
+    say(warning, "the program did not end within 5 s and is killed", S);
 handle({frame, Frame}, Jitter, S) ->
     frame(Frame, Jitter, S);
 handle({bad_frame, Reason}, Jitter, S) ->
@@ -187,7 +191,10 @@ handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running;
 handle({configure, Config}, _, #core{phase = hello} = S) ->
     {S#core{config = Config}, []};
 handle({Event, Config}, _, #core{phase = down} = S) when Event =:= configure; Event =:= restart ->
-    {S#core{config = Config}, [{feed, collected(Config)}]};
+    %% It may be what was wrong.
+    {S#core{config = Config, failures = 0, problem = none, said = []}, [
+        {feed, collected(Config)}, {start_timer, open, 0}
+    ]};
 handle({restart, Config}, _, S) ->
     {Down, Effects} = hang_up(S),
     {Down#core{config = Config, problem = none, said = []}, Effects ++ [close, {start_timer, open, 0}]};
@@ -396,15 +403,20 @@ down(Level, Reason, Jitter, S, Before) ->
     #core{failures = Failures} = Counted = count_failure(S),
     Delay = backoff(Failures, Jitter),
     Problem = unicode:characters_to_binary(Reason),
-    {#core{said = Said, restarts = Restarts} = Down, Effects} = hang_up(Counted),
+    {#core{restarts = Restarts} = Down, Effects} = hang_up(Counted),
+    {Told, [{log, Logged, _}]} = say(Level, Problem, Down),
     Retry = io_lib:format("; next try in ~b s", [(Delay + 999) div 1000]),
-    {Logged, Known} =
-        case lists:member(Problem, Said) orelse length(Said) >= ?SAID_MAX of
-            true -> {debug, Said};
-            false -> {Level, [Problem | Said]}
-        end,
-    {Down#core{problem = Problem, said = Known, restarts = Restarts + 1},
+    {Told#core{problem = Problem, restarts = Restarts + 1},
         Effects ++ Before ++ [{log, Logged, [Problem, Retry]}, {start_timer, open, Delay}]}.
+
+%% Once until it is stable.
+-spec say(warning | error, unicode:chardata(), state()) -> {state(), [effect()]}.
+say(Level, Text, #core{said = Said} = S) ->
+    Known = unicode:characters_to_binary(Text),
+    case lists:member(Known, Said) orelse length(Said) >= ?SAID_MAX of
+        true -> {S, [{log, debug, Text}]};
+        false -> {S#core{said = [Known | Said]}, [{log, Level, Text}]}
+    end.
 
 -spec count_failure(state()) -> state().
 count_failure(#core{has_worked = true, quick = Quick} = S) when Quick > 0 ->

@@ -107,6 +107,14 @@ the_same_problem_is_logged_once_test() ->
     {_, E4} = handle({open_failed, "no program"}, S3),
     ?assertMatch([], logged(error, E4)).
 
+a_program_that_has_to_be_killed_each_time_is_logged_once_test() ->
+    {S1, E1} = handle(killed, failed(1, new())),
+    ?assertMatch([_], logged(warning, E1)),
+    {S2, E2} = handle(killed, failed(1, S1)),
+    ?assertEqual([], logged(warning, E2)),
+    {S3, _} = handle({timer, stable}, run(S2)),
+    ?assertMatch([_], logged(warning, element(2, handle(killed, failed(1, S3))))).
+
 different_problems_are_not_logged_without_end_test() ->
     {_, Lines} = lists:foldl(
         fun(N, {S, Lines}) ->
@@ -218,10 +226,15 @@ of_two_quick_reloads_the_newest_wins_test() ->
     {_, E} = handle({frame, {configured, 2, ok}}, S3),
     ?assertEqual([?SENT_OTHER], [C || {send, control, {configure, 3, C}} <- E]).
 
-a_reload_while_the_program_is_down_waits_for_its_start_test() ->
-    {S, [{feed, off}]} = handle({configure, ?OTHER}, new()),
-    {_, E} = restarted(S),
-    ?assert(lists:member({send, control, {configure, 1, ?SENT_OTHER}}, E)).
+a_reload_while_the_program_is_down_starts_it_at_once_test() ->
+    {S, E} = handle({configure, ?OTHER}, failed(9, new())),
+    ?assertEqual([{feed, off}, {start_timer, open, 0}], E),
+    {_, E1} = restarted(S),
+    ?assert(lists:member({send, control, {configure, 1, ?SENT_OTHER}}, E1)),
+    %% What was wrong may still be, and is worth saying about this configuration too.
+    {_, E2} = handle({open_failed, "x"}, S),
+    ?assertEqual([250], delays(E2)),
+    ?assertMatch([_], logged(error, E2)).
 
 a_refused_first_configuration_is_tried_again_test() ->
     {S1, _} = handle({frame, hello()}, greeted()),
@@ -314,7 +327,7 @@ a_refused_reload_without_the_feed_leaves_it_online_test() ->
 
 without_a_program_the_feed_is_configured_at_once_test() ->
     {_, E} = handle({configure, ?WITH_FEED}, new()),
-    ?assertEqual([{feed, {configure, ?FEED}}], E).
+    ?assertEqual([{feed, {configure, ?FEED}}], link_effects(E)).
 
 commits_go_to_the_feed_test() ->
     ?assertMatch({_, [{feed, {committed, 7, 8}}]}, handle({frame, {committed, 7, 8}}, running_with_feed())).
