@@ -41,7 +41,9 @@ reload(VHost, NewOptions, _OldOptions) ->
     mod_mqtt_rollup_service:reload(VHost, NewOptions).
 
 %% @doc Besides naming the modules that should be there, this is where a configuration can be judged
-%% as a whole before anything is started: what it throws becomes an error of the configuration.
+%% as a whole before anything is started: what it throws becomes an error of the configuration. While
+%% ejabberd starts the program is not asked: it may hang, and so would the start, for each virtual host.
+%% It judges when the module runs.
 -spec depends(binary(), gen_mod:opts()) -> [{module(), hard | soft}].
 depends(VHost, Options) ->
     case problems(VHost, Options) of
@@ -57,9 +59,9 @@ depends(VHost, Options) ->
 
 -spec problems(binary(), gen_mod:opts()) -> [mod_mqtt_rollup_config:problem()].
 problems(VHost, Options) ->
-    case mod_mqtt_rollup_config:problems(Options) of
-        [] -> ask_program(VHost, Options);
-        Problems -> Problems
+    case {mod_mqtt_rollup_config:problems(Options), mod_mqtt_rollup_compat:is_started()} of
+        {[], true} -> ask_program(VHost, Options);
+        {Problems, _} -> Problems
     end.
 
 %% Without the program ejabberd must start all the same.

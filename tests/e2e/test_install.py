@@ -150,6 +150,38 @@ def test_ejabberd_starts_without_the_program_and_says_the_remedy(home):
     assert "is started" in server.ctl("status")
 
 
+def test_a_program_that_hangs_does_not_delay_the_start_of_ejabberd(home):
+    server = home.ejabberd(hosts=("localhost", "second.localhost"))
+    server.add_installed(home.installed_path())
+    program = server.path("hangs")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexec sleep 1000\n")
+    os.chmod(program, 0o755)
+    server.write_config(f"program: {program}\n")
+    server.start()
+    started = server.log_position()
+    for host in server.hosts:
+        server.wait_for_log(f"at {host}: the program does not answer; is it the right one")
+        assert not any(f"at {host}: the program does not answer" in line for line in server.log_lines()[:started])
+    # Nor had anything waited for it before. (What ejabberdctl lets ejabberd log is in its file only.)
+    log = pathlib.Path(server.path("logs", "ejabberd.log"))
+    assert "could not be checked" not in log.read_text(encoding="utf-8")
+    server.write_config(f"program: {program}\nlanguage: de\n")
+    server.reload()
+    assert "could not be checked by the program: it does not answer within 5 s" in log.read_text(encoding="utf-8")
+
+
+def test_a_broken_rule_at_the_start_of_ejabberd_is_told_and_can_be_mended(home):
+    server = home.ejabberd()
+    server.add_installed(home.installed_path())
+    options = 'streams:\n  t: {topic: "home/{room}/t"}\nalerts:\n  hot: {stream: t, raise: "value > > 3"}\n'
+    server.write_config(options)
+    server.start()
+    server.wait_for_log("the program cannot begin")
+    server.wait_for_log(r"modules->mod_mqtt_rollup->alerts->hot->raise: ")
+    home.reconfigure(server, options.replace("> >", ">"), r"the program is running")
+
+
 def test_module_uninstall_stops_the_program(home):
     server = home.rollup("streams: {}\n")
     pid = server.wait_for_program()
