@@ -25,6 +25,8 @@
 %% After the last time that somebody asked for it.
 -define(LINGER, 30000).
 -define(TICK, 1000).
+%% How often to look whether the module's processes are there.
+-define(MODULE_CHECK, 15000).
 %% After a file could not be written.
 -define(DISK_RETRY, 10000).
 -define(CALL_TIMEOUT, 15000).
@@ -46,7 +48,7 @@
 }).
 
 -type state() :: #state{}.
--type timer_name() :: tick | retry | wait | disk | linger.
+-type timer_name() :: tick | retry | wait | disk | linger | module.
 %% What the program has not committed, and for how long the oldest of it; what was committed and lost in
 %% the life of the queue; what publishers have met since the feed began.
 -type info() :: #{
@@ -136,15 +138,16 @@ init(VHost) ->
     process_flag(trap_exit, true),
     case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
         true ->
-            State = start_timer(tick, ?TICK, #state{
+            State = #state{
                 vhost = VHost,
                 hook = mod_mqtt_rollup_feed_hook:new(VHost),
                 store = mod_mqtt_rollup_feed_store:new(VHost)
-            }),
+            },
+            Ticking = start_timer(module, ?MODULE_CHECK, start_timer(tick, ?TICK, State)),
             State1 =
                 case configured_feed(VHost) of
-                    none -> State;
-                    Feed -> use(Feed, State)
+                    none -> Ticking;
+                    Feed -> use(Feed, Ticking)
                 end,
             %% After a crash there may be a program that waits.
             mod_mqtt_rollup_port:feed_started(VHost),
@@ -256,6 +259,10 @@ format_status(Status) ->
 -spec timer(timer_name(), state()) -> {noreply, state()} | {stop, normal, state()}.
 timer(tick, State) ->
     {noreply, start_timer(tick, ?TICK, heartbeat(State))};
+timer(module, #state{vhost = VHost} = State) ->
+    %% Not while the module is being stopped.
+    is_running(linger, State) orelse mod_mqtt_rollup_sup:check(VHost),
+    {noreply, start_timer(module, ?MODULE_CHECK, State)};
 timer(linger, State) ->
     {stop, normal, State};
 timer(disk, #state{store = Store} = State) ->
