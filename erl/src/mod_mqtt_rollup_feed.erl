@@ -216,16 +216,18 @@ handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
         {true, Rest} -> timer(Name, State#state{timers = Rest});
         false -> {noreply, State}
     end;
-handle_info({'DOWN', Ref, port, _, _}, #state{sender = Sender} = State) ->
+handle_info({'DOWN', Ref, _, Object, Reason}, #state{vhost = VHost, sender = Sender} = State) ->
+    %% A port whose owner has crashed is called a process there.
     case mod_mqtt_rollup_feed_sender:is_monitor(Ref, Sender) of
-        true -> {noreply, disconnect(State)};
-        false -> {noreply, State}
+        true ->
+            {noreply, disconnect(State)};
+        false ->
+            is_pid(Object) andalso Reason =/= normal andalso
+                ?WARNING_MSG(
+                    "mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]
+                ),
+            {noreply, State}
     end;
-handle_info({'DOWN', _, process, _, normal}, State) ->
-    {noreply, State};
-handle_info({'DOWN', _, process, _, Reason}, #state{vhost = VHost} = State) ->
-    ?WARNING_MSG("mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]),
-    {noreply, State};
 handle_info(Message, State) ->
     ?WARNING_MSG("Unexpected info: ~p", [Message]),
     {noreply, State}.
