@@ -235,7 +235,7 @@ handle_info(Message, State) ->
 %% @doc Keeps everything that is not committed, also what is still in the mailbox.
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, #state{waiting = Waiting, hook = Hook} = State) ->
-    #state{store = Store} = lists:foldl(
+    #state{store = Store} = Drained = lists:foldl(
         fun({From, Message, _}, S) ->
             gen_server:reply(From, ok),
             add([Message], S)
@@ -243,7 +243,10 @@ terminate(_Reason, #state{waiting = Waiting, hook = Hook} = State) ->
         drain(State#state{hook = mod_mqtt_rollup_feed_hook:close(Hook)}),
         queue:to_list(Waiting)
     ),
-    mod_mqtt_rollup_feed_store:save(Store).
+    %% A publisher may have met the hook and not sent its message yet.
+    #state{store = Late} = drain(Drained#state{store = mod_mqtt_rollup_feed_store:save(Store)}),
+    _ = mod_mqtt_rollup_feed_store:save(Late),
+    ok.
 
 %% @doc What devices say is nobody else's business, and there may be much of it.
 -spec format_status(gen_server:format_status()) -> gen_server:format_status().
