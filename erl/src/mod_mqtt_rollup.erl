@@ -110,6 +110,7 @@ pre_uninstall() ->
             mod_mqtt_rollup_feed_sender,
             mod_mqtt_rollup_feed_store,
             mod_mqtt_rollup_feed_sup,
+            mod_mqtt_rollup_feed_watch,
             mod_mqtt_rollup_notify,
             mod_mqtt_rollup_options,
             mod_mqtt_rollup_port,

@@ -27,6 +27,8 @@
 -define(TICK, 1000).
 %% How often to look whether the module's processes are there.
 -define(MODULE_CHECK, 15000).
+%% How often to look whether the program keeps up.
+-define(WATCH, 5000).
 %% After a file could not be written.
 -define(DISK_RETRY, 10000).
 -define(CALL_TIMEOUT, 15000).
@@ -42,13 +44,14 @@
     since = none :: none | integer(),
     %% Publishers that wait for room, in the order of their deadlines.
     waiting = queue:new() :: queue:queue({gen_server:from(), mod_mqtt_rollup_feed_queue:message(), integer()}),
+    watch = mod_mqtt_rollup_feed_watch:new() :: mod_mqtt_rollup_feed_watch:watch(),
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(timer_name()),
     %% The log knows that the queue is full.
     said_full = false :: boolean()
 }).
 
 -type state() :: #state{}.
--type timer_name() :: tick | retry | wait | disk | linger | module.
+-type timer_name() :: tick | retry | wait | disk | linger | module | watch.
 %% What the program has not committed, and for how long the oldest of it; what was committed and lost in
 %% the life of the queue; what publishers have met since the feed began.
 -type info() :: #{
@@ -143,7 +146,11 @@ init(VHost) ->
                 hook = mod_mqtt_rollup_feed_hook:new(VHost),
                 store = mod_mqtt_rollup_feed_store:new(VHost)
             },
-            Ticking = start_timer(module, ?MODULE_CHECK, start_timer(tick, ?TICK, State)),
+            Ticking = lists:foldl(
+                fun({Name, Ms}, S) -> start_timer(Name, Ms, S) end,
+                State,
+                [{tick, ?TICK}, {watch, ?WATCH}, {module, ?MODULE_CHECK}]
+            ),
             State1 =
                 case configured_feed(VHost) of
                     none -> Ticking;
@@ -268,6 +275,8 @@ timer(module, #state{vhost = VHost} = State) ->
     %% Not while the module is being stopped.
     is_running(linger, State) orelse mod_mqtt_rollup_sup:check(VHost),
     {noreply, start_timer(module, ?MODULE_CHECK, State)};
+timer(watch, State) ->
+    {noreply, start_timer(watch, ?WATCH, watch(State))};
 timer(linger, State) ->
     {stop, normal, State};
 timer(disk, #state{store = Store} = State) ->
@@ -451,6 +460,27 @@ heartbeat(#state{hook = Hook, store = Store, sender = Sender} = State) ->
         true -> State#state{store = mod_mqtt_rollup_feed_sender:heartbeat(Now, Store, Sender)};
         false -> State
     end.
+
+%% Tells the log, once, that the program does not keep up, and that it does again.
+-spec watch(state()) -> state().
+watch(#state{vhost = VHost, store = Store, sender = Sender, watch = Watch} = State) ->
+    #{messages := Count, since := Since} = mod_mqtt_rollup_feed_store:info(Store),
+    Age = age(Since),
+    HasProgram = not mod_mqtt_rollup_feed_sender:is_port(none, Sender),
+    {What, Watch1} = mod_mqtt_rollup_feed_watch:look(Age, HasProgram, Watch),
+    case What of
+        slow ->
+            ?WARNING_MSG(
+                "mod_mqtt_rollup at ~ts: the program does not answer or does not keep up: ~b messages wait for "
+                "it, the oldest of them for ~b s",
+                [VHost, Count, Age div 1000]
+            );
+        well ->
+            ?INFO_MSG("mod_mqtt_rollup at ~ts: the program keeps up again", [VHost]);
+        nothing ->
+            ok
+    end,
+    State#state{watch = Watch1}.
 
 %%%===================================================================
 %%% Small things

@@ -26,6 +26,10 @@
 -define(QUICK_MAX, 120).
 %% Different problems that get into the log before it is stable.
 -define(SAID_MAX, 10).
+%% A running program is asked something this often; if it has said nothing meanwhile for so many times it
+%% hangs.
+-define(WATCH, 60000).
+-define(SILENT_MAX, 5).
 -define(CREDIT, 64).
 -define(PENDING_MAX, 1000).
 %% When the own broker is no longer reached as a client, that client says goodbye for so long.
@@ -45,7 +49,7 @@
 -type result() :: {ok, map()} | {error, mod_mqtt_rollup_wire:failure()}.
 %% A random number from 0 to 1 that spreads the restarts.
 -type jitter() :: float().
--type timer() :: open | hello | configure | online | stable | {request, mod_mqtt_rollup_wire:id()}.
+-type timer() :: open | hello | configure | online | stable | watch | {request, mod_mqtt_rollup_wire:id()}.
 -type reply_to() :: term().
 -type event() ::
     {timer, timer()}
@@ -104,6 +108,9 @@
     committed = none :: none | {non_neg_integer(), non_neg_integer()},
     %% Publications of this run that are not answered.
     publishing = 0 :: non_neg_integer(),
+    %% How often it was asked since it said something, and the newest of these questions.
+    silent = 0 :: non_neg_integer(),
+    watch_id = none :: none | mod_mqtt_rollup_wire:id(),
     %% This run has committed messages.
     has_worked = false :: boolean(),
     %% Runs that came to nothing, one after the other.
@@ -157,6 +164,15 @@ handle({timer, stable}, _, #core{phase = running, problem = Problem} = S) ->
     {S#core{failures = 0, quick = ?QUICK_MAX, problem = none, said = []}, [
         {log, info, "the program is running again"} || Problem =/= none
     ]};
+handle({timer, watch}, Jitter, #core{phase = running, silent = ?SILENT_MAX} = S) ->
+    Text = io_lib:format(
+        "the program has not answered for ~b minutes and is ended", [?SILENT_MAX * ?WATCH div 60000]
+    ),
+    fail(error, Text, Jitter, S);
+handle({timer, watch}, _, #core{phase = running, silent = Silent, next_id = Id} = S) ->
+    {S#core{silent = Silent + 1, watch_id = Id, next_id = Id + 1}, [
+        {send, {request, Id}, {request, Id, ?WATCH, status}}, {start_timer, watch, ?WATCH}
+    ]};
 handle({timer, online}, _, S) ->
     {S, [{status, online} || has_feed(S)]};
 handle({timer, {request, Id}}, _, S) ->
@@ -173,7 +189,7 @@ handle({open_failed, Reason}, Jitter, S) ->
 handle(killed, _, S) ->
     say(warning, "the program did not end within 5 s and is killed", S);
 handle({frame, Frame}, Jitter, S) ->
-    frame(Frame, Jitter, S);
+    frame(Frame, Jitter, S#core{silent = 0});
 handle({bad_frame, Reason}, Jitter, S) ->
     fail(error, ["the program breaks the protocol: ", Reason], Jitter, S);
 handle({exited, _}, _, #core{phase = down} = S) ->
@@ -275,7 +291,8 @@ frame({configured, Id, ok}, _, #core{phase = configuring, sent = {Id, Config}, p
         S#core{phase = running, sent = none, config = Config},
         [{cancel_timer, configure}] ++
             feed(Config, none) ++
-            [{grant, ?CREDIT}, {log, Level, "the program is running"}, {start_timer, stable, ?STABLE}]
+            [{grant, ?CREDIT}, {log, Level, "the program is running"}] ++
+            [{start_timer, stable, ?STABLE}, {start_timer, watch, ?WATCH}]
     );
 frame({configured, Id, ok}, _, #core{phase = running, sent = {Id, Config}, config = Old} = S) ->
     next_configure(
@@ -292,6 +309,8 @@ frame({configured, Id, {error, Failures}}, Jitter, #core{phase = configuring, se
     fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Jitter, S);
 frame({configured, _, _}, _, #core{phase = running, late = Late} = S) ->
     {S#core{late = Late + 1}, []};
+frame({reply, Id, _}, _, #core{phase = running, watch_id = Id} = S) ->
+    {S#core{watch_id = none}, []};
 frame({reply, Id, Result}, _, #core{phase = running} = S) ->
     case finish(Id, Result, S) of
         {S, []} -> {S#core{late = S#core.late + 1}, []};
@@ -450,7 +469,7 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
             pending = #{},
             has_worked = false
         },
-        Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable]] ++ Answers
+        Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable, watch]] ++ Answers
     }.
 
 %% Doubles from a quarter of a second to 60 s; the jitter takes up to a quarter off.

@@ -346,6 +346,42 @@ publications_are_handed_over_and_answered_test() ->
     {S1, [{publish, Publications}]} = handle({frame, {publish, Publications}}, running_with_feed()),
     ?assertMatch({_, [{send, control, {published, 2, 1}}]}, handle({published, 2, 1}, S1)).
 
+a_program_that_hangs_is_ended_after_five_minutes_test() ->
+    Tick = fun(_, S) ->
+        {S1, [{send, {request, Id}, {request, Id, 60000, status}}, {start_timer, watch, 60000}]} =
+            handle({timer, watch}, S),
+        S1
+    end,
+    {Running, E} = run_with_effects(new()),
+    ?assert(lists:member({start_timer, watch, 60000}, E)),
+    Silent = lists:foldl(Tick, Running, lists:seq(1, 5)),
+    {Ended, E1} = handle({timer, watch}, Silent),
+    ?assert(lists:member(close, E1)),
+    ?assertEqual([250], delays(E1)),
+    ?assertMatch(["the program has not answered for 5 minutes and is ended" ++ _], logged(error, E1)),
+    %% The next run has as long.
+    _ = lists:foldl(Tick, run(Ended), lists:seq(1, 5)).
+
+whatever_a_program_says_shows_that_it_does_not_hang_test_() ->
+    [
+        ?_test(begin
+            Tick = fun(_, S) -> element(1, handle({timer, watch}, S)) end,
+            %% It is asked with the ids from 2 on.
+            Silent = lists:foldl(Tick, running_with_feed(), lists:seq(1, 5)),
+            {Alive, Effects} = handle({frame, Frame}, Silent),
+            ?assertEqual([], [reply || {reply, _, _} <- Effects]),
+            ?assertMatch({_, [{send, _, _}, {start_timer, watch, _}]}, handle({timer, watch}, Alive))
+        end)
+     || Frame <- [{reply, 6, {ok, #{}}}, {reply, 2, {ok, #{}}}, {committed, 7, 8}, {log, info, <<"x">>}]
+    ].
+
+the_answer_to_our_own_question_is_not_late_test() ->
+    {S, _} = handle({timer, watch}, running()),
+    {S1, []} = handle({frame, {reply, 2, {ok, #{}}}}, S),
+    ?assertMatch(#{late := 0}, mod_mqtt_rollup_port_core:info(S1)),
+    %% A pipe that is full has no room for it.
+    ?assertMatch({_, []}, handle({unsent, 2}, S)).
+
 more_publications_than_allowed_are_a_violation_test() ->
     Many = lists:duplicate(256, publication()),
     {S1, [{publish, _}]} = handle({frame, {publish, Many}}, running_with_feed()),
