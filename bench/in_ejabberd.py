@@ -116,18 +116,6 @@ class Server:
             "all messages",
         )
 
-    def call(self, expression):
-        """What the expression is in the node, as Erlang writes it."""
-        with open(self.ejabberd.path("home", ".erlang.cookie"), encoding="ascii") as file:
-            cookie = file.read().strip()
-        port = str(self.ejabberd._distribution_port)
-        answer = subprocess.run(
-            ["erl_call", "-address", f"localhost:{port}", "-c", cookie, "-timeout", "120", "-e"],
-            input=expression + "\n", check=True, stdout=subprocess.PIPE, text=True,
-        ).stdout  # fmt: skip
-        assert answer.startswith("{ok, "), answer
-        return answer[len("{ok, ") : -1]
-
 
 def is_linked(facts, link):
     return facts.get("feed.connected" if link == "feed" else "broker.ejabberd.state") in ("true", "connected")
@@ -233,14 +221,14 @@ def hook(bare, feed):
         path = f"{source}/hook_bench.erl"
         times = {}
         for name, server in (("without the module", bare), ("feed", feed)):
-            loaded = server.call(
+            loaded = server.ejabberd.call(
                 "Includes = [{i, filename:join(filename:dirname(filename:dirname(code:which(One))), \"include\")} "
                 "|| One <- [ejabberd, xmpp, fxml, p1_server]], "
                 f"{{ok, Module, Binary}} = compile:file(\"{path}\", [binary, return_errors | Includes]), "
                 "{module, _} = code:load_binary(Module, \"\", Binary), ok."
             )
             assert loaded == "ok", loaded
-            answer = server.call(f"hook_bench:run({HOOK_PASSES}).")
+            answer = server.ejabberd.call(f"hook_bench:run({HOOK_PASSES}).")
             unwanted, wanted = (
                 [float(number) for number in part.split(",")] for part in re.findall(r"\[([^]]*)\]", answer)
             )

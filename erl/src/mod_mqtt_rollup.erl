@@ -37,11 +37,13 @@ stop(VHost) ->
 
 -spec reload(binary(), gen_mod:opts(), gen_mod:opts()) -> ok.
 reload(VHost, NewOptions, _OldOptions) ->
-    mod_mqtt_rollup_port:reload(VHost, NewOptions),
+    mod_mqtt_rollup_port:reload(VHost),
     mod_mqtt_rollup_service:reload(VHost, NewOptions).
 
 %% @doc Besides naming the modules that should be there, this is where a configuration can be judged
-%% as a whole before anything is started: what it throws becomes an error of the configuration.
+%% as a whole before anything is started: what it throws becomes an error of the configuration. While
+%% ejabberd starts the program is not asked: it may hang, and so would the start, for each virtual host.
+%% It judges when the module runs.
 -spec depends(binary(), gen_mod:opts()) -> [{module(), hard | soft}].
 depends(VHost, Options) ->
     case problems(VHost, Options) of
@@ -57,9 +59,9 @@ depends(VHost, Options) ->
 
 -spec problems(binary(), gen_mod:opts()) -> [mod_mqtt_rollup_config:problem()].
 problems(VHost, Options) ->
-    case mod_mqtt_rollup_config:problems(Options) of
-        [] -> ask_program(VHost, Options);
-        Problems -> Problems
+    case {mod_mqtt_rollup_config:problems(Options), mod_mqtt_rollup_compat:is_started()} of
+        {[], true} -> ask_program(VHost, Options);
+        {Problems, _} -> Problems
     end.
 
 %% Without the program ejabberd must start all the same.
@@ -108,6 +110,7 @@ pre_uninstall() ->
             mod_mqtt_rollup_feed_sender,
             mod_mqtt_rollup_feed_store,
             mod_mqtt_rollup_feed_sup,
+            mod_mqtt_rollup_feed_watch,
             mod_mqtt_rollup_notify,
             mod_mqtt_rollup_options,
             mod_mqtt_rollup_port,
@@ -116,6 +119,7 @@ pre_uninstall() ->
             mod_mqtt_rollup_publisher,
             mod_mqtt_rollup_query,
             mod_mqtt_rollup_service,
+            mod_mqtt_rollup_sessions,
             mod_mqtt_rollup_sup,
             mod_mqtt_rollup_text,
             mod_mqtt_rollup_timers,
@@ -135,7 +139,7 @@ mod_doc() ->
             ?T(
                 "Durations are written as '5 minutes', or short as '90s', '5m', '1h30m', '7d', '2w'. In a "
                 "topic filter '{name}' matches one level and gives it a name, which can be used in "
-                "templates beside '{topic}', '{series}', '{stream}', '{field}', '{unit}' and '{value}'."
+                "templates beside the names that are listed with each; '{{' and '}}' are braces."
             )
         ],
         opts => options_doc(),
@@ -236,7 +240,8 @@ options_doc() ->
                     "How long the history is kept, or 'forever'. The default is '{raw: 2d, fine: 30d, hour: 5y, "
                     "day: forever}'.")}},
                 {publish, #{value => "[Options]", desc => ?T(
-                    "The topics that are published from each series, each with 'topic', 'format' (json, number, "
+                    "The topics that are published from each series, each with 'topic' (a template with '{topic}', "
+                    "'{series}', '{stream}', '{field}', '{unit}'), 'format' (json, number, "
                     "text, protobuf), 'window' (1h), 'every' (the resolution), 'aggregate' (avg), 'sparkline' "
                     "({span: 24h, points: 24}), 'on' (interval, change, close), 'deadband', 'min_interval', "
                     "'heartbeat' (1h), 'retain' (true), 'qos' (1), 'expiry' (twice the window), 'broker'. The "
@@ -245,8 +250,9 @@ options_doc() ->
         {alerts, #{value => "{Name: Options}", desc => ?T("What people want to be told.")},
             [
                 {stream, #{value => ?T("Name"), desc => ?T("Required.")}},
-                {match, #{value => "{Name: Text}", desc => ?T(
-                    "Only series with these levels of their topic.")}},
+                {match, #{value => "{Name: Text, topic: TopicFilter, field: Name}", desc => ?T(
+                    "Only series with these levels of their topic, as '{room: kitchen}', whose topic matches "
+                    "this filter, and of this field of the stream.")}},
                 {raise, #{value => ?T("Condition"), desc => ?T(
                     "When the alarm begins, such as 'avg(5m) > 8'. Required.")}},
                 {clear, #{value => ?T("Condition"), desc => ?T(
@@ -255,10 +261,15 @@ options_doc() ->
                     "How long 'raise' must hold. The default is '0'.")}},
                 {clear_for, #{value => ?T("Duration"), desc => ?T(
                     "How long 'clear' must hold. The default is '0'.")}},
-                {notify, #{value => "[JID]", desc => ?T("Who gets a message.")}},
+                {notify, #{value => "[JID]", desc => ?T(
+                    "Who gets a message. People of the virtual host must be allowed to subscribe to the topic of the "
+                    "series; people of other hosts, and everybody where mod_mqtt is not loaded, are not checked.")}},
                 {message, #{value => ?T("Template"), desc => ?T(
-                    "Its text. The default names value, condition and time.")}},
+                    "Its text, with '{alert}', '{topic}', '{series}', '{stream}', '{field}', '{unit}', '{value}', "
+                    "'{limit}' (the condition), '{severity}', '{since}'. The default names value, condition and "
+                    "time.")}},
                 {topic, #{value => "Template | none", desc => ?T(
-                    "Where the state is published. The default is 'alerts/{alert}/{series}'.")}}
+                    "Where the state is published, with '{alert}', '{topic}', '{series}', '{stream}', '{field}'. "
+                    "The default is 'alerts/{alert}/{series}'.")}}
             ]}
     ].

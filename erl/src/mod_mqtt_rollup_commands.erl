@@ -10,6 +10,9 @@
 
 -include("ejabberd_commands.hrl").
 
+%% Somebody who asks for the status suspects that the program hangs.
+-define(STATUS_TIMEOUT, 5000).
+-define(STATUS_RETRY, 100).
 -define(BATCH, 1000).
 %% So that a slip of the pen does not collect gigabytes.
 -define(ROWS_MAX, 100000).
@@ -93,21 +96,41 @@ commands() ->
 -spec status(binary()) -> [fact()].
 status(Host) ->
     VHost = vhost(Host),
+    Answer = ask_status(VHost, erlang:monotonic_time(millisecond) + ?STATUS_TIMEOUT),
     Link = link_facts(VHost),
-    Facts =
-        case mod_mqtt_rollup_query:ask(VHost, everything, status) of
-            {ok, Answer} ->
-                status_facts(Answer);
+    {Program, Facts} =
+        case Answer of
+            {ok, Status} ->
+                {Link, status_facts(Status)};
             {error, {unavailable, _, _}} ->
                 %% Why it is not there is told by the facts about the link.
-                [];
-            {error, {timeout, _, Message}} ->
+                {Link, []};
+            {error, {timeout, _, _}} ->
                 %% What waits for it is worth knowing all the more.
-                [{<<"program.problem">>, Message}];
+                {lists:keystore(<<"program">>, 1, Link, {<<"program">>, <<"not answering">>}), []};
             {error, Failure} ->
                 fail(Failure)
         end,
-    Link ++ feed_facts(VHost) ++ Facts.
+    Program ++ feed_facts(VHost) ++ Facts.
+
+%% A running program that cannot even be asked is busy for a moment, or hangs.
+-spec ask_status(binary(), Until :: integer()) -> mod_mqtt_rollup_port_core:result().
+ask_status(VHost, Until) ->
+    Left = Until - erlang:monotonic_time(millisecond),
+    case mod_mqtt_rollup_port:request(VHost, status, max(1, Left)) of
+        {error, {unavailable, _, Message}} = Unavailable ->
+            case mod_mqtt_rollup_port:info(VHost) of
+                {ok, #{phase := running}} when Left > 0 ->
+                    timer:sleep(?STATUS_RETRY),
+                    ask_status(VHost, Until);
+                {ok, #{phase := running}} ->
+                    {error, {timeout, <<>>, Message}};
+                _ ->
+                    Unavailable
+            end;
+        Answer ->
+            Answer
+    end.
 
 -spec series(binary(), binary()) -> [tuple()].
 series(Host, Filter) ->

@@ -1,11 +1,16 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
-%% @doc Where ejabberd 23.01 and later versions differ.
+%% @doc Where ejabberd 23.01 and later versions differ, or none has what is needed.
 -module(mod_mqtt_rollup_compat).
 
--export([register_commands/3, unregister_commands/3]).
+-export([register_commands/3, unregister_commands/3, is_started/0]).
 
 -include("ejabberd_commands.hrl").
+
+%% @doc Is the start of ejabberd over?
+-spec is_started() -> boolean().
+is_started() ->
+    lists:keymember(ejabberd, 1, application:which_applications(15000)).
 
 %% @doc Registers API commands once for all virtual hosts. Newer versions complain loudly about a
 %% command that is there already, so the first host does it.

@@ -25,6 +25,10 @@
 %% After the last time that somebody asked for it.
 -define(LINGER, 30000).
 -define(TICK, 1000).
+%% How often to look whether the module's processes are there.
+-define(MODULE_CHECK, 15000).
+%% How often to look whether the program keeps up.
+-define(WATCH, 5000).
 %% After a file could not be written.
 -define(DISK_RETRY, 10000).
 -define(CALL_TIMEOUT, 15000).
@@ -40,13 +44,14 @@
     since = none :: none | integer(),
     %% Publishers that wait for room, in the order of their deadlines.
     waiting = queue:new() :: queue:queue({gen_server:from(), mod_mqtt_rollup_feed_queue:message(), integer()}),
+    watch = mod_mqtt_rollup_feed_watch:new() :: mod_mqtt_rollup_feed_watch:watch(),
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(timer_name()),
     %% The log knows that the queue is full.
     said_full = false :: boolean()
 }).
 
 -type state() :: #state{}.
--type timer_name() :: tick | retry | wait | disk | linger.
+-type timer_name() :: tick | retry | wait | disk | linger | module | watch.
 %% What the program has not committed, and for how long the oldest of it; what was committed and lost in
 %% the life of the queue; what publishers have met since the feed began.
 -type info() :: #{
@@ -136,15 +141,20 @@ init(VHost) ->
     process_flag(trap_exit, true),
     case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
         true ->
-            State = start_timer(tick, ?TICK, #state{
+            State = #state{
                 vhost = VHost,
                 hook = mod_mqtt_rollup_feed_hook:new(VHost),
                 store = mod_mqtt_rollup_feed_store:new(VHost)
-            }),
+            },
+            Ticking = lists:foldl(
+                fun({Name, Ms}, S) -> start_timer(Name, Ms, S) end,
+                State,
+                [{tick, ?TICK}, {watch, ?WATCH}, {module, ?MODULE_CHECK}]
+            ),
             State1 =
                 case configured_feed(VHost) of
-                    none -> State;
-                    Feed -> use(Feed, State)
+                    none -> Ticking;
+                    Feed -> use(Feed, Ticking)
                 end,
             %% After a crash there may be a program that waits.
             mod_mqtt_rollup_port:feed_started(VHost),
@@ -213,16 +223,18 @@ handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
         {true, Rest} -> timer(Name, State#state{timers = Rest});
         false -> {noreply, State}
     end;
-handle_info({'DOWN', Ref, port, _, _}, #state{sender = Sender} = State) ->
+handle_info({'DOWN', Ref, _, Object, Reason}, #state{vhost = VHost, sender = Sender} = State) ->
+    %% A port whose owner has crashed is called a process there.
     case mod_mqtt_rollup_feed_sender:is_monitor(Ref, Sender) of
-        true -> {noreply, disconnect(State)};
-        false -> {noreply, State}
+        true ->
+            {noreply, disconnect(State)};
+        false ->
+            is_pid(Object) andalso Reason =/= normal andalso
+                ?WARNING_MSG(
+                    "mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]
+                ),
+            {noreply, State}
     end;
-handle_info({'DOWN', _, process, _, normal}, State) ->
-    {noreply, State};
-handle_info({'DOWN', _, process, _, Reason}, #state{vhost = VHost} = State) ->
-    ?WARNING_MSG("mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]),
-    {noreply, State};
 handle_info(Message, State) ->
     ?WARNING_MSG("Unexpected info: ~p", [Message]),
     {noreply, State}.
@@ -230,7 +242,7 @@ handle_info(Message, State) ->
 %% @doc Keeps everything that is not committed, also what is still in the mailbox.
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, #state{waiting = Waiting, hook = Hook} = State) ->
-    #state{store = Store} = lists:foldl(
+    #state{store = Store} = Drained = lists:foldl(
         fun({From, Message, _}, S) ->
             gen_server:reply(From, ok),
             add([Message], S)
@@ -238,7 +250,10 @@ terminate(_Reason, #state{waiting = Waiting, hook = Hook} = State) ->
         drain(State#state{hook = mod_mqtt_rollup_feed_hook:close(Hook)}),
         queue:to_list(Waiting)
     ),
-    mod_mqtt_rollup_feed_store:save(Store).
+    %% A publisher may have met the hook and not sent its message yet.
+    #state{store = Late} = drain(Drained#state{store = mod_mqtt_rollup_feed_store:save(Store)}),
+    _ = mod_mqtt_rollup_feed_store:save(Late),
+    ok.
 
 %% @doc What devices say is nobody else's business, and there may be much of it.
 -spec format_status(gen_server:format_status()) -> gen_server:format_status().
@@ -256,6 +271,12 @@ format_status(Status) ->
 -spec timer(timer_name(), state()) -> {noreply, state()} | {stop, normal, state()}.
 timer(tick, State) ->
     {noreply, start_timer(tick, ?TICK, heartbeat(State))};
+timer(module, #state{vhost = VHost} = State) ->
+    %% Not while the module is being stopped.
+    is_running(linger, State) orelse mod_mqtt_rollup_sup:check(VHost),
+    {noreply, start_timer(module, ?MODULE_CHECK, State)};
+timer(watch, State) ->
+    {noreply, start_timer(watch, ?WATCH, watch(State))};
 timer(linger, State) ->
     {stop, normal, State};
 timer(disk, #state{store = Store} = State) ->
@@ -439,6 +460,27 @@ heartbeat(#state{hook = Hook, store = Store, sender = Sender} = State) ->
         true -> State#state{store = mod_mqtt_rollup_feed_sender:heartbeat(Now, Store, Sender)};
         false -> State
     end.
+
+%% Tells the log, once, that the program does not keep up, and that it does again.
+-spec watch(state()) -> state().
+watch(#state{vhost = VHost, store = Store, sender = Sender, watch = Watch} = State) ->
+    #{messages := Count, since := Since} = mod_mqtt_rollup_feed_store:info(Store),
+    Age = age(Since),
+    HasProgram = not mod_mqtt_rollup_feed_sender:is_port(none, Sender),
+    {What, Watch1} = mod_mqtt_rollup_feed_watch:look(Age, HasProgram, Watch),
+    case What of
+        slow ->
+            ?WARNING_MSG(
+                "mod_mqtt_rollup at ~ts: the program does not answer or does not keep up: ~b messages wait for "
+                "it, the oldest of them for ~b s",
+                [VHost, Count, Age div 1000]
+            );
+        well ->
+            ?INFO_MSG("mod_mqtt_rollup at ~ts: the program keeps up again", [VHost]);
+        nothing ->
+            ok
+    end,
+    State#state{watch = Watch1}.
 
 %%%===================================================================
 %%% Small things

@@ -22,6 +22,7 @@
 
 -export_type([state/0, totals/0]).
 
+-include("logger.hrl").
 -include("mqtt.hrl").
 
 -define(SEQ, 50).
@@ -356,6 +357,12 @@ read_retained([Filter | Filters], VHost, #hook{wanted = Wanted} = Hook, Known) -
             true -> mod_mqtt:select_retained({<<>>, VHost, <<"mqtt_rollup">>}, Filter, 2, 0);
             false -> []
         end,
+    is_cut(length(Messages), VHost) andalso
+        ?WARNING_MSG(
+            "mod_mqtt_rollup at ~ts: there are ~b retained messages of ~ts, as many as mod_mqtt reads for one "
+            "filter (match_retained_limit). The values of other topics are unknown until they are published again",
+            [VHost, length(Messages), Filter]
+        ),
     New = [
         Publish
      || {#publish{topic = Topic} = Publish, ExpiryTime} <- Messages,
@@ -366,3 +373,8 @@ read_retained([Filter | Filters], VHost, #hook{wanted = Wanted} = Hook, Known) -
     lists:foreach(fun(Publish) -> collect(Hook, <<>>, Publish, 1, 1) end, New),
     Topics = maps:from_list([{Topic, true} || #publish{topic = Topic} <- New]),
     read_retained(Filters, VHost, Hook, maps:merge(Known, Topics)).
+
+%% There may be more.
+-spec is_cut(non_neg_integer(), binary()) -> boolean().
+is_cut(0, _) -> false;
+is_cut(Count, VHost) -> gen_mod:get_module_opt(VHost, mod_mqtt, match_retained_limit) =:= Count.

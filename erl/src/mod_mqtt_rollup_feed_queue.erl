@@ -463,15 +463,23 @@ replace(Name, #queue{epoch = Epoch, ready = Ready} = Q, Change) ->
 files(Q) ->
     [name(Frame, Q) || #frame{place = file} = Frame <- queue:to_list((down(Q))#queue.ready)].
 
-%% @doc The end: what is to be written so that everything is in files, whatever the limits.
--spec close(state()) -> [{write, name(), binary()}].
+%% @doc The end: everything goes to files, whatever the limits. What is added then is written by another
+%% close.
+-spec close(state()) -> {state(), [{write, name(), binary()}]}.
 close(Q) ->
-    {Q1, Effects} = close_batch(down(Q)),
-    [Write || {write, _, _} = Write <- Effects] ++
-        [
-            {write, name(Frame, Q1), Bin}
-         || #frame{place = Bin} = Frame <- queue:to_list(Q1#queue.ready), is_binary(Bin)
-        ].
+    {#queue{ready = Ready} = Q1, Effects} = close_batch(down(Q)),
+    Frames = queue:to_list(Ready),
+    Writes = [{write, name(Frame, Q1), Bin} || #frame{place = Bin} = Frame <- Frames, is_binary(Bin)],
+    Bytes = lists:sum([Size || #frame{place = Bin, bytes = Size} <- Frames, is_binary(Bin)]),
+    Written = [Frame#frame{place = file} || Frame <- Frames],
+    {
+        Q1#queue{
+            ready = queue:from_list(Written),
+            memory = Q1#queue.memory - Bytes,
+            disk = Q1#queue.disk + Bytes
+        },
+        [Write || {write, _, _} = Write <- Effects] ++ Writes
+    }.
 
 %% @doc What is worth showing. `messages' are those that are not committed, `since' is when the oldest
 %% of them arrived.

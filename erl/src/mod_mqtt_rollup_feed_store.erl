@@ -83,9 +83,10 @@ clear(#store{dir = Dir, queue = Queue} = Store) ->
     ),
     Store#store{queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}.
 
-%% @doc Writes everything down, so that it outlives the machine too.
--spec save(store()) -> ok.
-save(#store{vhost = VHost, queue = Queue, dir = Dir}) ->
+%% @doc Writes everything down, so that it outlives the machine too. Once more writes what was added since.
+-spec save(store()) -> store().
+save(#store{vhost = VHost, queue = Queue, dir = Dir} = Store) ->
+    {Closed, Writes} = mod_mqtt_rollup_feed_queue:close(Queue),
     Failures = lists:filtermap(
         fun({write, Name, Bin}) ->
             case mod_mqtt_rollup_feed_files:write(Dir, Name, Bin, [sync]) of
@@ -93,7 +94,7 @@ save(#store{vhost = VHost, queue = Queue, dir = Dir}) ->
                 {error, Reason} -> {true, Reason}
             end
         end,
-        mod_mqtt_rollup_feed_queue:close(Queue)
+        Writes
     ),
     case Failures of
         [] ->
@@ -103,7 +104,8 @@ save(#store{vhost = VHost, queue = Queue, dir = Dir}) ->
                 "mod_mqtt_rollup at ~ts: cannot write to ~ts: ~ts. Messages that the program has not taken are lost",
                 [VHost, Dir, file:format_error(Reason)]
             )
-    end.
+    end,
+    Store#store{queue = Closed}.
 
 %%%===================================================================
 %%% The queue

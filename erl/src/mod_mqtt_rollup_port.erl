@@ -7,7 +7,7 @@
 -behaviour(gen_server).
 
 %% API
--export([start_link/1, request/3, reload/2, info/1, published/4, feed_started/1]).
+-export([start_link/1, request/3, reload/1, info/1, published/4, feed_started/1]).
 %% gen_server callbacks
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export([format_status/1]).
@@ -16,6 +16,7 @@
 
 %% How long the program may take to end after its input was closed.
 -define(EXIT_TIMEOUT, 5000).
+-define(LEAVING_CHECK, 100).
 -define(RETRY_SEND, 50).
 -define(RETRY_GRANT, 250).
 %% How often to look whether the feed is there.
@@ -28,7 +29,7 @@
     port = none :: none | port(),
     os_pid :: undefined | non_neg_integer(),
     %% The last program, while it may still hold the history.
-    leaving = none :: none | {OsPid :: non_neg_integer() | undefined, Deadline :: integer()},
+    leaving = none :: none | leaving(),
     %% Control frames that the full pipe did not take.
     waiting = queue:new() :: queue:queue(binary()),
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(term()),
@@ -37,6 +38,7 @@
 }).
 
 -type state() :: #state{}.
+-type leaving() :: {OsPid :: non_neg_integer() | undefined, Deadline :: integer()}.
 
 %%%===================================================================
 %%% API
@@ -59,10 +61,11 @@ request(VHost, Question, Timeout) ->
             {error, {unavailable, <<>>, <<"The program is not running">>}}
     end.
 
-%% @doc Hands a new configuration over. What runs goes on if it is refused.
--spec reload(binary(), mod_mqtt_rollup_config:options()) -> ok.
-reload(VHost, Options) ->
-    gen_server:cast(name(VHost), {reload, Options}).
+%% @doc The module has other options; what runs goes on if the program refuses them. They are not in the
+%% message, because they hold passwords and a crash shows what is in the mailbox.
+-spec reload(binary()) -> ok.
+reload(VHost) ->
+    gen_server:cast(name(VHost), reload).
 
 %% @doc Tells the program how its publications fared; only the run that sent them wants to know.
 -spec published(binary(), port(), pos_integer(), non_neg_integer()) -> ok.
@@ -90,74 +93,36 @@ info(VHost) ->
 -spec init(binary()) -> {ok, state(), {continue, open}}.
 init(VHost) ->
     process_flag(trap_exit, true),
-    Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
-    Core = mod_mqtt_rollup_port_core:new(VHost, config(VHost, Options)),
-    {ok, #state{vhost = VHost, options = Options, core = Core}, {continue, open}}.
+    discreetly(fun() ->
+        Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
+        Core = mod_mqtt_rollup_port_core:new(VHost, config(VHost, Options)),
+        {ok, #state{vhost = VHost, options = Options, core = Core}, {continue, open}}
+    end).
 
 -spec handle_continue(open, state()) -> {noreply, state()}.
 handle_continue(open, State) ->
-    {noreply, step({timer, open}, start_timer(feed, ?FEED_CHECK, State))}.
+    discreetly(fun() -> {noreply, step({timer, open}, start_timer(feed, ?FEED_CHECK, State))} end).
 
 -spec handle_call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
-handle_call({request, Question, Timeout}, From, State) ->
-    {noreply, step({request, From, Question, Timeout}, State)};
-handle_call(info, _From, #state{core = Core, os_pid = OsPid} = State) ->
-    {reply, (mod_mqtt_rollup_port_core:info(Core))#{os_pid => OsPid}, State};
 handle_call(Request, From, State) ->
-    ?WARNING_MSG("Unexpected call from ~p: ~p", [From, Request]),
-    {noreply, State}.
+    discreetly(fun() -> call(Request, From, State) end).
 
 -spec handle_cast(term(), state()) -> {noreply, state()}.
-handle_cast({reload, Options}, #state{vhost = VHost, options = Old} = State) ->
-    Config = config(VHost, Options),
-    %% These belong to a run of the program; the rest changes under way.
-    Event =
-        case fixed(VHost, Options) =:= fixed(VHost, Old) of
-            true -> {configure, Config};
-            false -> {restart, Config}
-        end,
-    {noreply, step(Event, State#state{options = Options})};
-handle_cast(feed_started, State) ->
-    {noreply, step(feed_started, State)};
-handle_cast({published, Port, Count, Refused}, #state{port = Port} = State) ->
-    {noreply, step({published, Count, Refused}, State)};
-handle_cast({published, _, _, _}, State) ->
-    {noreply, State};
 handle_cast(Message, State) ->
-    ?WARNING_MSG("Unexpected cast: ~p", [Message]),
-    {noreply, State}.
+    discreetly(fun() -> {noreply, cast(Message, State)} end).
 
 -spec handle_info(term(), state()) -> {noreply, state()}.
-handle_info({Port, {data, Bin}}, #state{port = Port} = State) ->
-    case mod_mqtt_rollup_wire:decode(Bin) of
-        {ok, Frame} -> {noreply, step({frame, Frame}, State)};
-        {error, Reason} -> {noreply, step({bad_frame, Reason}, State)}
-    end;
-handle_info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
-    {noreply, step({exited, Status}, gone(State))};
-handle_info({'EXIT', Port, _Reason}, #state{port = Port} = State) ->
-    {noreply, step({exited, unknown}, gone(State))};
-handle_info({Port, _}, State) when is_port(Port) ->
-    {noreply, State};
-handle_info({'EXIT', Port, _Reason}, State) when is_port(Port) ->
-    {noreply, State};
-handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
-    case mod_mqtt_rollup_timers:expired(Name, Ref, Timers) of
-        {true, Rest} -> {noreply, timer(Name, State#state{timers = Rest})};
-        false -> {noreply, State}
-    end;
 handle_info(Message, State) ->
-    ?WARNING_MSG("Unexpected info: ~p", [Message]),
-    {noreply, State}.
+    discreetly(fun() -> {noreply, info(Message, State)} end).
 
 %% @doc Closes the port and waits for the program, so that its successor finds the history free.
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, State) ->
-    #state{vhost = VHost, leaving = Leaving} = step(stop, State),
-    case Leaving of
-        none -> ok;
-        {OsPid, Deadline} -> await_exit(VHost, OsPid, Deadline)
-    end.
+    discreetly(fun() ->
+        #state{leaving = Leaving} = Stopped = step(stop, State),
+        _ = [await_exit(Leaving, Stopped) || Leaving =/= none],
+        ok
+    end).
 
 %% @doc The options hold the passwords of brokers, which must not get into a log when this process
 %% crashes or somebody looks at it.
@@ -166,13 +131,21 @@ format_status(Status) ->
     maps:map(
         fun
             (state, #state{vhost = VHost, os_pid = OsPid}) -> {VHost, OsPid};
-            (message, {'$gen_cast', {reload, _}}) -> reload;
             (log, _) -> [];
             (reason, Reason) -> hidden(Reason);
             (_, Value) -> Value
         end,
         Status
     ).
+
+%% Runs a callback. The reason of a crash is in reports of the supervisor and of proc_lib as it is.
+-spec discreetly(fun(() -> Result)) -> Result.
+discreetly(Callback) ->
+    try
+        Callback()
+    catch
+        _:Reason:Stack -> exit(hidden({Reason, Stack}))
+    end.
 
 %% What happened and where, without the terms that it happened with.
 -spec hidden(term()) -> term().
@@ -190,13 +163,69 @@ arity(Arguments) when is_list(Arguments) -> length(Arguments);
 arity(Arity) -> Arity.
 
 %%%===================================================================
+%%% Messages
+%%%===================================================================
+
+-spec call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
+call({request, Question, Timeout}, From, State) ->
+    {noreply, step({request, From, Question, Timeout}, State)};
+call(info, _From, #state{core = Core, os_pid = OsPid} = State) ->
+    {reply, (mod_mqtt_rollup_port_core:info(Core))#{os_pid => OsPid}, State};
+call(Request, From, State) ->
+    ?WARNING_MSG("Unexpected call from ~p: ~p", [From, Request]),
+    {noreply, State}.
+
+-spec cast(term(), state()) -> state().
+cast(reload, #state{vhost = VHost, options = Old} = State) ->
+    Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
+    Config = config(VHost, Options),
+    %% These belong to a run of the program; the rest changes under way.
+    Event =
+        case fixed(VHost, Options) =:= fixed(VHost, Old) of
+            true -> {configure, Config};
+            false -> {restart, Config}
+        end,
+    step(Event, State#state{options = Options});
+cast(feed_started, State) ->
+    step(feed_started, State);
+cast({published, Port, Count, Refused}, #state{port = Port} = State) ->
+    step({published, Count, Refused}, State);
+cast({published, _, _, _}, State) ->
+    State;
+cast(Message, State) ->
+    ?WARNING_MSG("Unexpected cast: ~p", [Message]),
+    State.
+
+-spec info(term(), state()) -> state().
+info({Port, {data, Bin}}, #state{port = Port} = State) ->
+    case mod_mqtt_rollup_wire:decode(Bin) of
+        {ok, Frame} -> step({frame, Frame}, State);
+        {error, Reason} -> step({bad_frame, Reason}, State)
+    end;
+info({Port, {exit_status, Status}}, #state{port = Port} = State) ->
+    step({exited, Status}, gone(State));
+info({'EXIT', Port, _Reason}, #state{port = Port} = State) ->
+    step({exited, unknown}, gone(State));
+info({Port, _}, State) when is_port(Port) ->
+    State;
+info({'EXIT', Port, _Reason}, State) when is_port(Port) ->
+    State;
+info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
+    case mod_mqtt_rollup_timers:expired(Name, Ref, Timers) of
+        {true, Rest} -> timer(Name, State#state{timers = Rest});
+        false -> State
+    end;
+info(Message, State) ->
+    ?WARNING_MSG("Unexpected info: ~p", [Message]),
+    State.
+
+%%%===================================================================
 %%% Effects
 %%%===================================================================
 
 -spec step(mod_mqtt_rollup_port_core:event(), state()) -> state().
 step(Event, #state{core = Core} = State) ->
-    Clock = #{now => now_ms(), jitter => rand:uniform()},
-    {Core1, Effects} = mod_mqtt_rollup_port_core:handle(Event, Clock, Core),
+    {Core1, Effects} = mod_mqtt_rollup_port_core:handle(Event, rand:uniform(), Core),
     lists:foldl(fun perform/2, State#state{core = Core1}, Effects).
 
 -spec perform(mod_mqtt_rollup_port_core:effect(), state()) -> state().
@@ -209,7 +238,7 @@ perform({send, Kind, Term}, State) ->
 perform({grant, Credit}, State) ->
     %% While ejabberd is starting, the modules that keep messages for people who are offline may not be
     %% there yet.
-    case is_started() of
+    case mod_mqtt_rollup_compat:is_started() of
         true -> send(control, {credit, Credit}, State);
         false -> start_timer({grant, Credit}, ?RETRY_GRANT, State)
     end;
@@ -262,16 +291,18 @@ timer(Name, State) ->
     step({timer, Name}, State).
 
 -spec open(state()) -> state().
-open(#state{vhost = VHost, options = Options, leaving = Leaving} = State) ->
-    case has_left(VHost, Leaving) of
-        true ->
-            Dir = mod_mqtt_rollup_config:data_dir(VHost, Options),
-            case make_dir(Dir) of
-                ok -> open(mod_mqtt_rollup_config:program(Options), Dir, State#state{leaving = none});
-                {error, Reason} -> step({open_failed, Reason}, State#state{leaving = none})
-            end;
-        false ->
-            start_timer(open, 100, State)
+open(#state{vhost = VHost, options = Options, leaving = none} = State) ->
+    Dir = mod_mqtt_rollup_config:data_dir(VHost, Options),
+    case make_dir(Dir) of
+        ok -> open(mod_mqtt_rollup_config:program(Options), Dir, State);
+        {error, Reason} -> step({open_failed, Reason}, State)
+    end;
+open(#state{leaving = Leaving} = State) ->
+    Look = fun(S) -> start_timer(open, ?LEAVING_CHECK, S) end,
+    case leave(Leaving) of
+        left -> open(State#state{leaving = none});
+        leaving -> Look(State);
+        killed -> Look(step(killed, State))
     end.
 
 -spec open(file:filename_all(), file:filename_all(), state()) -> state().
@@ -297,40 +328,33 @@ close(#state{port = Port, os_pid = OsPid} = State) ->
 gone(State) ->
     cancel_timer(send, State#state{port = none, os_pid = undefined, waiting = queue:new()}).
 
--spec has_left(binary(), none | {non_neg_integer() | undefined, integer()}) -> boolean().
-has_left(_, none) ->
-    true;
-has_left(VHost, {OsPid, Deadline}) ->
+%% Whether the last program has ended; it is killed when its time is over.
+-spec leave(leaving()) -> left | leaving | killed.
+leave({OsPid, Deadline}) ->
     case mod_mqtt_rollup_program:is_alive(OsPid) of
         false ->
-            true;
+            left;
         true ->
-            case now_ms() >= Deadline of
-                true -> kill(VHost, OsPid);
-                false -> ok
-            end,
-            false
-    end.
-
--spec await_exit(binary(), non_neg_integer() | undefined, integer()) -> ok.
-await_exit(VHost, OsPid, Deadline) ->
-    case has_left(VHost, {OsPid, Deadline}) of
-        true ->
-            ok;
-        false ->
             case now_ms() >= Deadline of
                 true ->
-                    ok;
+                    mod_mqtt_rollup_program:kill(OsPid),
+                    killed;
                 false ->
-                    timer:sleep(20),
-                    await_exit(VHost, OsPid, Deadline)
+                    leaving
             end
     end.
 
--spec kill(binary(), non_neg_integer() | undefined) -> ok.
-kill(VHost, OsPid) ->
-    log(warning, VHost, "the program did not end within 5 s and is killed"),
-    mod_mqtt_rollup_program:kill(OsPid).
+-spec await_exit(leaving(), state()) -> state().
+await_exit(Leaving, State) ->
+    case leave(Leaving) of
+        left ->
+            State;
+        leaving ->
+            timer:sleep(20),
+            await_exit(Leaving, State);
+        killed ->
+            step(killed, State)
+    end.
 
 %%%===================================================================
 %%% Sending without ever waiting
@@ -418,10 +442,6 @@ fixed(VHost, Options) ->
         mod_mqtt_rollup_config:program(Options),
         maps:get(durability, Options)
     }.
-
--spec is_started() -> boolean().
-is_started() ->
-    lists:keymember(ejabberd, 1, application:which_applications(15000)).
 
 -spec make_dir(file:filename_all()) -> ok | {error, unicode:chardata()}.
 make_dir(Dir) ->

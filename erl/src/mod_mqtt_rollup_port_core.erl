@@ -1,27 +1,35 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
 %% @doc What the owner of the port decides: when to open it, what to say, whom to answer. Pure: an
-%% event and the time go in, the new state and a list of effects come out, to be performed in order.
+%% event goes in, the new state and a list of effects come out, to be performed in order.
 %%
 %%   down --open--> hello --hello--> configuring --configured ok--> running
 %%     ^              |                   |                            |
-%%     +--------------+----- exit, timeout, violation, refusal --------+   (backoff 1 s .. 60 s)
+%%     +--------------+----- exit, timeout, violation, refusal --------+   (backoff 0.25 s .. 60 s)
 %%
 %% A reload is taken by the running program as a whole or not at all; then what ran goes on.
 -module(mod_mqtt_rollup_port_core).
 
 -export([new/2, handle/3, info/1, exit_text/1]).
 
--export_type([state/0, event/0, effect/0, clock/0, config/0, result/0]).
+-export_type([state/0, event/0, effect/0, jitter/0, config/0, result/0]).
 
 -define(HELLO_TIMEOUT, 10000).
 %% The first configure opens the history and may have a long journal to read.
 -define(CONFIGURE_TIMEOUT, 120000).
 -define(BACKOFF_MIN, 250).
 -define(BACKOFF_MAX, 60000).
-%% A run of this length wipes out the failures before it; so does one that has committed messages of
-%% the feed, which shows that it does not die of the first of them again and again.
+%% A run of this length wipes out the failures before it.
 -define(STABLE, 60000).
+%% So does one that has committed messages of the feed, which shows that it does not die of the first of
+%% them again and again; but only so many times before it is stable.
+-define(QUICK_MAX, 120).
+%% Different problems that get into the log before it is stable.
+-define(SAID_MAX, 10).
+%% A running program is asked something this often; if it has said nothing meanwhile for so many times it
+%% hangs.
+-define(WATCH, 60000).
+-define(SILENT_MAX, 5).
 -define(CREDIT, 64).
 -define(PENDING_MAX, 1000).
 %% When the own broker is no longer reached as a client, that client says goodbye for so long.
@@ -39,14 +47,16 @@
     feed := none | mod_mqtt_rollup_config:feed()
 }.
 -type result() :: {ok, map()} | {error, mod_mqtt_rollup_wire:failure()}.
-%% Monotonic milliseconds, and a random number from 0 to 1 that spreads the restarts.
--type clock() :: #{now := integer(), jitter := float()}.
--type timer() :: open | hello | configure | online | {request, mod_mqtt_rollup_wire:id()}.
+%% A random number from 0 to 1 that spreads the restarts.
+-type jitter() :: float().
+-type timer() :: open | hello | configure | online | stable | watch | {request, mod_mqtt_rollup_wire:id()}.
 -type reply_to() :: term().
 -type event() ::
     {timer, timer()}
     | opened
     | {open_failed, Reason :: unicode:chardata()}
+    %% The last program had to be ended by force before the next one starts.
+    | killed
     | {frame, mod_mqtt_rollup_wire:frame()}
     | {bad_frame, Reason :: string()}
     | {exited, non_neg_integer() | unknown}
@@ -98,10 +108,19 @@
     committed = none :: none | {non_neg_integer(), non_neg_integer()},
     %% Publications of this run that are not answered.
     publishing = 0 :: non_neg_integer(),
+    %% How often it was asked since it said something, and the newest of these questions.
+    silent = 0 :: non_neg_integer(),
+    watch_id = none :: none | mod_mqtt_rollup_wire:id(),
+    %% This run has committed messages.
+    has_worked = false :: boolean(),
+    %% Runs that came to nothing, one after the other.
     failures = 0 :: non_neg_integer(),
-    running_since = none :: none | integer(),
-    %% The last reason for being down, so that it is logged once.
+    %% Runs that may still wipe out the failures before it is stable.
+    quick = ?QUICK_MAX :: non_neg_integer(),
+    %% The last reason for being down, until it is stable.
     problem = none :: none | binary(),
+    %% Those that the log knows.
+    said = [] :: [binary()],
     restarts = 0 :: non_neg_integer(),
     late = 0 :: non_neg_integer()
 }).
@@ -126,13 +145,13 @@ info(#core{phase = Phase, restarts = Restarts, late = Late, pending = Pending, p
     }.
 
 %% @doc One step.
--spec handle(event(), clock(), state()) -> {state(), [effect()]}.
+-spec handle(event(), jitter(), state()) -> {state(), [effect()]}.
 handle({timer, open}, _, #core{phase = down} = S) ->
     {S, [open]};
-handle({timer, hello}, Clock, #core{phase = hello} = S) ->
-    fail(error, "the program does not answer; is it the right one?", Clock, S);
-handle({timer, configure}, Clock, #core{phase = configuring} = S) ->
-    fail(error, "the program does not finish reading its history", Clock, S);
+handle({timer, hello}, Jitter, #core{phase = hello} = S) ->
+    fail(error, "the program does not answer; is it the right one?", Jitter, S);
+handle({timer, configure}, Jitter, #core{phase = configuring} = S) ->
+    fail(error, "the program does not finish reading its history", Jitter, S);
 handle({timer, configure}, _, #core{phase = running, sent = {_, _}} = S) ->
     next_configure(
         S#core{sent = none},
@@ -141,6 +160,19 @@ handle({timer, configure}, _, #core{phase = running, sent = {_, _}} = S) ->
             | still_online(S)
         ]
     );
+handle({timer, stable}, _, #core{phase = running, problem = Problem} = S) ->
+    {S#core{failures = 0, quick = ?QUICK_MAX, problem = none, said = []}, [
+        {log, info, "the program is running again"} || Problem =/= none
+    ]};
+handle({timer, watch}, Jitter, #core{phase = running, silent = ?SILENT_MAX} = S) ->
+    Text = io_lib:format(
+        "the program has not answered for ~b minutes and is ended", [?SILENT_MAX * ?WATCH div 60000]
+    ),
+    fail(error, Text, Jitter, S);
+handle({timer, watch}, _, #core{phase = running, silent = Silent, next_id = Id} = S) ->
+    {S#core{silent = Silent + 1, watch_id = Id, next_id = Id + 1}, [
+        {send, {request, Id}, {request, Id, ?WATCH, status}}, {start_timer, watch, ?WATCH}
+    ]};
 handle({timer, online}, _, S) ->
     {S, [{status, online} || has_feed(S)]};
 handle({timer, {request, Id}}, _, S) ->
@@ -149,19 +181,21 @@ handle({timer, _}, _, S) ->
     {S, []};
 handle(opened, _, #core{phase = down, vhost = VHost} = S) ->
     Hello = {hello, #{protocol => mod_mqtt_rollup_wire:protocol(), vhost => VHost}},
-    {S#core{phase = hello, sent = none, running_since = none, publishing = 0, committed = none}, [
+    {S#core{phase = hello, sent = none, publishing = 0, committed = none}, [
         {send, control, Hello}, {start_timer, hello, ?HELLO_TIMEOUT}
     ]};
-handle({open_failed, Reason}, Clock, S) ->
-    fail(error, Reason, Clock, S);
-handle({frame, Frame}, Clock, S) ->
-    frame(Frame, Clock, S);
-handle({bad_frame, Reason}, Clock, S) ->
-    fail(error, ["the program breaks the protocol: ", Reason], Clock, S);
+handle({open_failed, Reason}, Jitter, S) ->
+    fail(error, Reason, Jitter, S);
+handle(killed, _, S) ->
+    say(warning, "the program did not end within 5 s and is killed", S);
+handle({frame, Frame}, Jitter, S) ->
+    frame(Frame, Jitter, S#core{silent = 0});
+handle({bad_frame, Reason}, Jitter, S) ->
+    fail(error, ["the program breaks the protocol: ", Reason], Jitter, S);
 handle({exited, _}, _, #core{phase = down} = S) ->
     {S, []};
-handle({exited, Status}, Clock, S) ->
-    down(error, ["the program ended: ", exit_text(Status)], Clock, S, []);
+handle({exited, Status}, Jitter, S) ->
+    down(error, ["the program ended: ", exit_text(Status)], Jitter, S, []);
 handle({request, To, Question, Timeout}, _, S) ->
     request(To, Question, Timeout, S);
 handle({unsent, Id}, _, S) ->
@@ -173,10 +207,13 @@ handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running;
 handle({configure, Config}, _, #core{phase = hello} = S) ->
     {S#core{config = Config}, []};
 handle({Event, Config}, _, #core{phase = down} = S) when Event =:= configure; Event =:= restart ->
-    {S#core{config = Config}, [{feed, collected(Config)}]};
+    %% It may be what was wrong.
+    {S#core{config = Config, failures = 0, problem = none, said = []}, [
+        {feed, collected(Config)}, {start_timer, open, 0}
+    ]};
 handle({restart, Config}, _, S) ->
     {Down, Effects} = hang_up(S),
-    {Down#core{config = Config, problem = none}, Effects ++ [close, {start_timer, open, 0}]};
+    {Down#core{config = Config, problem = none, said = []}, Effects ++ [close, {start_timer, open, 0}]};
 handle({notified, OutboxId}, _, #core{phase = running} = S) ->
     {S, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
 handle({notified, _}, _, S) ->
@@ -205,8 +242,8 @@ exit_text(8) ->
 exit_text(64) ->
     "it was started in a wrong way (status 64)";
 exit_text(65) ->
-    "the protocol was violated, or it speaks another version; its reason is in ejabberd's standard "
-    "error (status 65). Are the module and the program of the same release?";
+    "the protocol was violated, or it speaks another version; its reason was logged before, or is in "
+    "ejabberd's standard error (status 65). Are the module and the program of the same release?";
 exit_text(66) ->
     "its history file is used by another program or cannot be opened (status 66)";
 exit_text(70) ->
@@ -222,8 +259,8 @@ exit_text(Status) ->
 %%% Frames of the program
 %%%===================================================================
 
--spec frame(mod_mqtt_rollup_wire:frame(), clock(), state()) -> {state(), [effect()]}.
-frame({hello, #{protocol := Protocol} = Hello}, Clock, #core{phase = hello} = S) ->
+-spec frame(mod_mqtt_rollup_wire:frame(), jitter(), state()) -> {state(), [effect()]}.
+frame({hello, #{protocol := Protocol} = Hello}, Jitter, #core{phase = hello} = S) ->
     case mod_mqtt_rollup_wire:protocol() of
         Protocol ->
             Build = maps:get(build, Hello, <<"unknown">>),
@@ -239,16 +276,23 @@ frame({hello, #{protocol := Protocol} = Hello}, Clock, #core{phase = hello} = S)
                     "install both from the same release",
                     [Protocol, Ours]
                 ),
-                Clock,
+                Jitter,
                 S
             )
     end;
-frame({configured, Id, ok}, #{now := Now}, #core{phase = configuring, sent = {Id, Config}} = S) ->
+frame({configured, Id, ok}, _, #core{phase = configuring, sent = {Id, Config}, problem = Problem} = S) ->
+    %% After a problem the log waits until this lasts.
+    Level =
+        case Problem of
+            none -> info;
+            _ -> debug
+        end,
     next_configure(
-        S#core{phase = running, sent = none, config = Config, problem = none, running_since = Now},
+        S#core{phase = running, sent = none, config = Config},
         [{cancel_timer, configure}] ++
             feed(Config, none) ++
-            [{grant, ?CREDIT}, {log, info, "the program is running"}]
+            [{grant, ?CREDIT}, {log, Level, "the program is running"}] ++
+            [{start_timer, stable, ?STABLE}, {start_timer, watch, ?WATCH}]
     );
 frame({configured, Id, ok}, _, #core{phase = running, sent = {Id, Config}, config = Old} = S) ->
     next_configure(
@@ -261,10 +305,12 @@ frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id,
         {log, error, ["the new configuration is refused, the old one goes on:\n", lines(Failures)]}
         | still_online(S)
     ]);
-frame({configured, Id, {error, Failures}}, Clock, #core{phase = configuring, sent = {Id, _}} = S) ->
-    fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Clock, S);
+frame({configured, Id, {error, Failures}}, Jitter, #core{phase = configuring, sent = {Id, _}} = S) ->
+    fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Jitter, S);
 frame({configured, _, _}, _, #core{phase = running, late = Late} = S) ->
     {S#core{late = Late + 1}, []};
+frame({reply, Id, _}, _, #core{phase = running, watch_id = Id} = S) ->
+    {S#core{watch_id = none}, []};
 frame({reply, Id, Result}, _, #core{phase = running} = S) ->
     case finish(Id, Result, S) of
         {S, []} -> {S#core{late = S#core.late + 1}, []};
@@ -272,28 +318,24 @@ frame({reply, Id, Result}, _, #core{phase = running} = S) ->
     end;
 frame({notify, OutboxId, Notification}, _, #core{phase = running} = S) ->
     {S, [{notify, OutboxId, Notification}]};
-frame({committed, Epoch, Number}, _, #core{phase = running, committed = Before} = S) ->
-    Failures =
-        case Before of
-            none -> S#core.failures;
-            {Epoch, Number} -> S#core.failures;
-            _ -> 0
-        end,
-    {S#core{committed = {Epoch, Number}, failures = Failures}, [{feed, {committed, Epoch, Number}}]};
-frame({publish, Publications}, Clock, #core{phase = running, publishing = Publishing} = S) ->
+frame({committed, Epoch, Number}, _, #core{phase = running, committed = Before, has_worked = Has} = S) ->
+    %% The first time it says where it begins.
+    HasWorked = Has orelse (Before =/= none andalso Before =/= {Epoch, Number}),
+    {S#core{committed = {Epoch, Number}, has_worked = HasWorked}, [{feed, {committed, Epoch, Number}}]};
+frame({publish, Publications}, Jitter, #core{phase = running, publishing = Publishing} = S) ->
     case Publishing + length(Publications) of
         Count when Count =< ?PUBLISHING_MAX ->
             {S#core{publishing = Count}, [{publish, Publications}]};
         _ ->
-            fail(error, "the program breaks the protocol: too many publications at once", Clock, S)
+            fail(error, "the program breaks the protocol: too many publications at once", Jitter, S)
     end;
 frame({log, Level, Text}, _, S) ->
     {S, [{log, Level, text(Text)}]};
-frame(Frame, Clock, #core{phase = Phase} = S) ->
+frame(Frame, Jitter, #core{phase = Phase} = S) ->
     fail(
         error,
         io_lib:format("the program breaks the protocol: ~p while ~p", [element(1, Frame), Phase]),
-        Clock,
+        Jitter,
         S
     ).
 
@@ -371,24 +413,35 @@ failure(Code, Message) ->
 %%%===================================================================
 
 %% The program is there but cannot be used: close it, and try again later.
--spec fail(error, unicode:chardata(), clock(), state()) -> {state(), [effect()]}.
-fail(Level, Reason, Clock, S) ->
-    down(Level, Reason, Clock, S, [close]).
+-spec fail(error, unicode:chardata(), jitter(), state()) -> {state(), [effect()]}.
+fail(Level, Reason, Jitter, S) ->
+    down(Level, Reason, Jitter, S, [close]).
 
--spec down(error, unicode:chardata(), clock(), state(), [effect()]) -> {state(), [effect()]}.
-down(Level, Reason, Clock, #core{problem = Known} = S, Before) ->
-    Failures = failures(Clock, S) + 1,
-    Delay = backoff(Failures, Clock),
+-spec down(error, unicode:chardata(), jitter(), state(), [effect()]) -> {state(), [effect()]}.
+down(Level, Reason, Jitter, S, Before) ->
+    #core{failures = Failures} = Counted = count_failure(S),
+    Delay = backoff(Failures, Jitter),
     Problem = unicode:characters_to_binary(Reason),
-    {Down, Effects} = hang_up(S),
-    Logged =
-        case Problem of
-            Known -> debug;
-            _ -> Level
-        end,
+    {#core{restarts = Restarts} = Down, Effects} = hang_up(Counted),
+    {Told, [{log, Logged, _}]} = say(Level, Problem, Down),
     Retry = io_lib:format("; next try in ~b s", [(Delay + 999) div 1000]),
-    {Down#core{failures = Failures, problem = Problem, restarts = S#core.restarts + 1},
+    {Told#core{problem = Problem, restarts = Restarts + 1},
         Effects ++ Before ++ [{log, Logged, [Problem, Retry]}, {start_timer, open, Delay}]}.
+
+%% Once until it is stable.
+-spec say(warning | error, unicode:chardata(), state()) -> {state(), [effect()]}.
+say(Level, Text, #core{said = Said} = S) ->
+    Known = unicode:characters_to_binary(Text),
+    case lists:member(Known, Said) orelse length(Said) >= ?SAID_MAX of
+        true -> {S, [{log, debug, Text}]};
+        false -> {S#core{said = [Known | Said]}, [{log, Level, Text}]}
+    end.
+
+-spec count_failure(state()) -> state().
+count_failure(#core{has_worked = true, quick = Quick} = S) when Quick > 0 ->
+    S#core{failures = 1, quick = Quick - 1};
+count_failure(#core{failures = Failures} = S) ->
+    S#core{failures = Failures + 1}.
 
 %% What is left of this run: timers and people who wait.
 -spec hang_up(state()) -> {state(), [effect()]}.
@@ -414,20 +467,14 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
             sent = none,
             waiting = none,
             pending = #{},
-            running_since = none
+            has_worked = false
         },
-        Feed ++ [{cancel_timer, hello}, {cancel_timer, configure} | Answers]
+        Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable, watch]] ++ Answers
     }.
 
--spec failures(clock(), state()) -> non_neg_integer().
-failures(#{now := Now}, #core{running_since = Since}) when is_integer(Since), Now - Since >= ?STABLE ->
-    0;
-failures(_, #core{failures = Failures}) ->
-    Failures.
-
 %% Doubles from a quarter of a second to 60 s; the jitter takes up to a quarter off.
--spec backoff(pos_integer(), clock()) -> pos_integer().
-backoff(Failures, #{jitter := Jitter}) ->
+-spec backoff(pos_integer(), jitter()) -> pos_integer().
+backoff(Failures, Jitter) ->
     Full = min(?BACKOFF_MAX, ?BACKOFF_MIN bsl min(Failures - 1, 10)),
     Full - trunc(Full * Jitter / 4).
 

@@ -22,8 +22,6 @@
 -define(BOT, <<"alerts">>).
 -define(WORKERS_MAX, 100).
 -define(WORKERS_PER_USER, 4).
--define(SESSIONS_MAX, 1000).
--define(SESSION_MS, 600000).
 -define(CHAT_MS, 60000).
 -define(CHATS_MAX, 10000).
 
@@ -31,8 +29,9 @@
     vhost :: binary(),
     host :: binary(),
     workers = #{} :: #{reference() => {iq(), jid:ljid()}},
-    sessions = #{} :: #{Sid :: binary() => {jid:ljid(), Node :: binary(), mod_mqtt_rollup_adhoc:session(),
-                                            Expires :: integer()}},
+    sessions = mod_mqtt_rollup_sessions:new() :: mod_mqtt_rollup_sessions:sessions(
+        mod_mqtt_rollup_adhoc:session()
+    ),
     %% Who was answered in the chat lately.
     chats = #{} :: #{jid:ljid() => integer()}
 }).
@@ -256,37 +255,27 @@ command(#iq{from = From} = IQ, #state{vhost = VHost, workers = Workers} = State)
             State
     end.
 
-%% The session that a command goes on with. It belongs to one full JID.
+%% The session that a command goes on with.
 -spec session(iq(), state()) -> none | mod_mqtt_rollup_adhoc:session().
 session(#iq{from = From, sub_els = [#adhoc_command{sid = Sid, node = Node}]}, #state{sessions = Sessions}) ->
-    Owner = jid:tolower(From),
     Now = erlang:monotonic_time(millisecond),
-    case Sessions of
-        #{Sid := {Owner, Node, Session, Expires}} when Expires > Now -> Session;
-        _ -> none
-    end.
-
--spec store(binary(), binary(), jid:ljid(), none | mod_mqtt_rollup_adhoc:session(), state()) -> state().
-store(Sid, _, _, none, #state{sessions = Sessions} = State) ->
-    State#state{sessions = maps:remove(Sid, Sessions)};
-store(Sid, Node, Owner, Session, #state{sessions = Sessions} = State) ->
-    Now = erlang:monotonic_time(millisecond),
-    Kept =
-        case map_size(Sessions) < ?SESSIONS_MAX of
-            true -> Sessions;
-            false -> maps:filter(fun(_, {_, _, _, Expires}) -> Expires > Now end, Sessions)
-        end,
-    case map_size(Kept) < ?SESSIONS_MAX of
-        true -> State#state{sessions = Kept#{Sid => {Owner, Node, Session, Now + ?SESSION_MS}}};
-        false -> State#state{sessions = Kept}
-    end.
+    mod_mqtt_rollup_sessions:find(jid:tolower(From), {Sid, Node}, Now, Sessions).
 
 %% The session is kept before the answer goes out: the next question about it may be quick.
 -spec done(iq(), answer(), state()) -> state().
 done(#iq{from = From} = IQ, {#adhoc_command{sid = Sid, node = Node} = Reply, Session}, State) ->
-    State1 = store(Sid, Node, jid:tolower(From), Session, State),
+    #state{sessions = Sessions} = State,
+    Owner = jid:tolower(From),
+    Kept =
+        case Session of
+            none ->
+                mod_mqtt_rollup_sessions:remove(Owner, Sid, Sessions);
+            _ ->
+                Now = erlang:monotonic_time(millisecond),
+                mod_mqtt_rollup_sessions:store(Owner, Sid, Node, Session, Now, Sessions)
+        end,
     ejabberd_router:route(xmpp:make_iq_result(IQ, Reply)),
-    State1;
+    State#state{sessions = Kept};
 done(IQ, #stanza_error{} = Error, State) ->
     ejabberd_router:route_error(IQ, Error),
     State.

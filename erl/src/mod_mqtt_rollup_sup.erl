@@ -6,8 +6,10 @@
 
 -behaviour(supervisor).
 
--export([start/1, start/2, stop/1, stop/2, start_link/1, start_link/2]).
+-export([start/1, start/2, check/1, stop/1, stop/2, start_link/1, start_link/2]).
 -export([init/1]).
+
+-include("logger.hrl").
 
 %% Longer than the program may take to end.
 -define(SHUTDOWN, 10000).
@@ -27,6 +29,43 @@ start(Module, VHost) ->
         {error, already_present} -> supervisor:restart_child(ejabberd_gen_mod_sup, Name);
         Started -> Started
     end.
+
+%% @doc Starts the processes of a virtual host again if they have crashed too often for their supervisor,
+%% which ends with them. Nobody has to wait for that: the supervisor that is asked may just be stopping
+%% them.
+-spec check(binary()) -> ok.
+check(VHost) ->
+    case whereis(name(?MODULE, VHost)) of
+        undefined ->
+            _ = spawn(fun() -> start_again(VHost) end),
+            ok;
+        _ ->
+            ok
+    end.
+
+-spec start_again(binary()) -> ok.
+start_again(VHost) ->
+    case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
+        true ->
+            ?WARNING_MSG(
+                "mod_mqtt_rollup at ~ts: the processes of the module are gone; they are started again", [VHost]
+            ),
+            case start(VHost) of
+                {ok, _} -> stop_unless_loaded(VHost);
+                {error, {already_started, _}} -> ok;
+                {error, running} -> ok;
+                {error, Reason} ->
+                    ?ERROR_MSG("mod_mqtt_rollup at ~ts: they cannot be started: ~0P", [VHost, Reason, 20])
+            end;
+        false ->
+            ok
+    end.
+
+%% The module may have been stopped meanwhile.
+-spec stop_unless_loaded(binary()) -> ok.
+stop_unless_loaded(VHost) ->
+    _ = gen_mod:is_loaded(VHost, mod_mqtt_rollup) orelse stop(VHost),
+    ok.
 
 -spec stop(binary()) -> ok | {error, term()}.
 stop(VHost) ->

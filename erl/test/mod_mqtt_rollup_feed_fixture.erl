@@ -24,8 +24,11 @@
     crash_until_gone/1,
     wait_for/1,
     name/1,
-    now_ms/0
+    now_ms/0,
+    with_log/1
 ]).
+%% Called by logger
+-export([log/2]).
 
 -include_lib("eunit/include/eunit.hrl").
 
@@ -212,6 +215,20 @@ wait_for(Claim) ->
             timer:sleep(10),
             wait_for(Claim)
         end.
+
+%% What is logged comes as {log, Level, Text}.
+with_log(Test) ->
+    ok = logger:add_handler(?MODULE, ?MODULE, #{config => self()}),
+    try
+        Test()
+    after
+        logger:remove_handler(?MODULE)
+    end.
+
+log(#{level := Level, msg := {Format, Arguments}}, #{config := Pid}) when is_list(Arguments) ->
+    Pid ! {log, Level, lists:flatten(io_lib:format(Format, Arguments))};
+log(_, _) ->
+    ok.
 
 flush() ->
     receive

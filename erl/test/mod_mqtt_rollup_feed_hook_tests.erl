@@ -9,7 +9,7 @@
 
 -import(mod_mqtt_rollup_feed_fixture, [
     with_feed/1, with_feed/2, start_feed/0, publish/2, publish/3, fill/1, info/0, until/1,
-    connect/0, connect/1, frame/1, next_messages/1, now_ms/0
+    connect/0, connect/1, frame/1, next_messages/1, now_ms/0, with_log/1
 ]).
 
 -define(HOST, <<"example.org">>).
@@ -198,10 +198,34 @@ the_mailbox_is_bounded_while_the_feed_is_stuck_test_() ->
         end)
     end}.
 
+retained_messages_that_mod_mqtt_may_have_left_out_are_told_test() ->
+    Retained = [
+        {#publish{topic = <<"home/", N, "/t">>, payload = <<"1">>, retain = true}, ?NEVER} || N <- "abc"
+    ],
+    with_feed(#{start => later}, fun(_) ->
+        with_log(fun() ->
+            ?FAKE:load(?HOST, mod_mqtt, #{match_retained_limit => 3}),
+            ?FAKE:retain(<<"home/+/t">>, Retained),
+            {ok, Feed} = start_feed(),
+            receive
+                {log, warning, Text} -> ?assertNotEqual(nomatch, string:find(Text, "messages of home/+/t, as many"))
+            after 5000 -> ?assert(false)
+            end,
+            ok = gen_server:stop(Feed),
+            ?FAKE:load(?HOST, mod_mqtt, #{match_retained_limit => 4}),
+            {ok, _} = start_feed(),
+            until(fun(#{waiting := N}) -> N =:= 6 end),
+            receive
+                {log, warning, Other} -> ?assertEqual("", Other)
+            after 0 -> ok
+            end
+        end)
+    end).
+
 retained_messages_are_read_at_the_start_and_for_new_filters_test() ->
     Retained = fun(Topic, Payload) -> #publish{topic = Topic, payload = Payload, retain = true, qos = 1} end,
     with_feed(#{start => later}, fun(#{dir := Dir}) ->
-        ?FAKE:load(?HOST, mod_mqtt, #{}),
+        ?FAKE:load(?HOST, mod_mqtt, #{match_retained_limit => 1000}),
         ?FAKE:retain(<<"home/+/t">>, [
             {Retained(<<"home/a/t">>, <<"1">>), ?NEVER},
             {Retained(<<"home/old/t">>, <<"2">>), 1},

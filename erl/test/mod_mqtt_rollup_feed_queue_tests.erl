@@ -207,10 +207,19 @@ a_file_that_cannot_be_read_is_lost_and_told_test() ->
 the_end_writes_everything_that_is_not_committed_test() ->
     {[_], Q1} = sent(add([m(1)], connected())),
     Q2 = add([m(2)], Q1),
-    ?assertEqual([[1], [2]], [ids(binary_to_term(Bin)) || {write, _, Bin} <- ?Q:close(Q2)]).
+    ?assertEqual([[1], [2]], [ids(binary_to_term(Bin)) || {write, _, Bin} <- element(2, ?Q:close(Q2))]).
+
+a_queue_that_is_closed_again_has_only_what_is_new_test() ->
+    {Q1, [{write, First, _}]} = ?Q:close(add([m(1)], queue())),
+    ?assertMatch(#{messages := 1, memory := 0}, ?Q:info(Q1)),
+    ?assertMatch({_, []}, ?Q:close(Q1)),
+    {_, [{write, Second, Bin}]} = ?Q:close(add([m(2)], Q1)),
+    ?assertEqual([2], ids(binary_to_term(Bin))),
+    {Q2, []} = ?Q:restore([{Name, 1, 5} || Name <- [First, Second]], 8, 1, #{memory => 1, disk => 1}),
+    ?assertMatch(#{messages := 2}, ?Q:info(Q2)).
 
 files_are_read_again_in_order_and_the_epoch_goes_on_test() ->
-    Files = [{Name, byte_size(Bin), 5} || {write, Name, Bin} <- ?Q:close(add([m(1)], queue()))],
+    Files = [{Name, byte_size(Bin), 5} || {write, Name, Bin} <- element(2, ?Q:close(add([m(1)], queue())))],
     {Q, []} = ?Q:restore(Files, 8, 1000, ?ROOMY),
     ?assertMatch(#{messages := 1, since := 5}, ?Q:info(Q)),
     {[{file, _}], Q1} = sent(commit(0, 0, ?Q:up(Q))),
@@ -321,7 +330,7 @@ event(99, #{files := Files, added := Added, stored := Stored} = W) ->
     restart(Files, W#{added := [Id || Id <- Added, lists:member(Id, Stored) orelse lists:member(Id, InFiles)]});
 event(100, #{queue := Q, files := Files} = W) ->
     %% ejabberd stops and starts again.
-    restart(maps:merge(Files, maps:from_list([{Name, Bin} || {write, Name, Bin} <- ?Q:close(Q)])), W);
+    restart(maps:merge(Files, maps:from_list([{Name, Bin} || {write, Name, Bin} <- element(2, ?Q:close(Q))])), W);
 event(_, W) ->
     W.
 

@@ -48,6 +48,31 @@ what_is_still_in_the_mailbox_is_kept_too_test() ->
         ?assertMatch(#{waiting := 10}, info())
     end).
 
+what_comes_while_everything_is_written_down_is_kept_too_test_() ->
+    {timeout, 30, fun() ->
+        with_feed(fun(#{feed := Feed, dir := Dir}) ->
+            %% A frame each, so that it takes a while.
+            Big = binary:copy(<<"1">>, 256 * ?KB),
+            lists:foreach(
+                fun(N) ->
+                    publish(<<"home/a/t">>, Big),
+                    ?assertMatch(#{waiting := N}, info())
+                end,
+                lists:seq(1, 200)
+            ),
+            %% As a publisher that was interrupted within the hook.
+            Late = spawn_link(fun() ->
+                wait_for(fun() -> files(Dir) =/= [] end),
+                Feed ! {publish, {<<"home/a/t">>, <<"late">>, 0, 0, <<>>}, 50}
+            end),
+            Monitor = monitor(process, Late),
+            ok = gen_server:stop(Feed),
+            receive {'DOWN', Monitor, _, _, _} -> ok end,
+            {ok, _} = start_feed(),
+            ?assertMatch(#{waiting := 201}, info())
+        end)
+    end}.
+
 publishers_that_wait_at_the_end_are_answered_and_kept_test() ->
     with_feed(#{memory => 1000, disk => 1}, fun(#{feed := Feed}) ->
         fill(0),

@@ -57,6 +57,24 @@ each_run_is_told_first_since_when_messages_are_collected_test() ->
         ?assert(Run() >= First + 40)
     end).
 
+a_program_whose_owner_crashes_is_gone_test() ->
+    with_feed(fun(_) ->
+        Test = self(),
+        Owner = spawn(fun() ->
+            Port = open("cat"),
+            Test ! {port, Port},
+            receive
+                crash -> exit({badkey, key})
+            end
+        end),
+        Port = receive {port, Opened} -> Opened end,
+        ?FEED:up(?HOST, Port, feed(#{})),
+        ?FEED:committed(?HOST, 0, 0),
+        ?assertMatch(#{connected := true}, info()),
+        Owner ! crash,
+        until(fun(#{connected := IsConnected}) -> not IsConnected end)
+    end).
+
 a_feed_that_was_off_collects_since_it_is_on_again_test() ->
     with_feed(fun(_) ->
         Port = open("cat"),

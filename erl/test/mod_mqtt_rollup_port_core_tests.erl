@@ -53,40 +53,101 @@ the_delay_doubles_up_to_a_minute_test() ->
     ?assertEqual([250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000], lists:reverse(Delays)).
 
 jitter_takes_up_to_a_quarter_off_test() ->
-    {_, E} = mod_mqtt_rollup_port_core:handle({open_failed, "x"}, #{now => 0, jitter => 1.0}, new()),
+    {_, E} = mod_mqtt_rollup_port_core:handle({open_failed, "x"}, 1.0, new()),
     ?assertEqual([188], [Delay || {start_timer, open, Delay} <- E]).
 
 a_minute_of_running_wipes_out_the_failures_test() ->
-    Fail = fun(S) -> element(1, handle({open_failed, "x"}, S)) end,
-    Tired = Fail(Fail(Fail(new()))),
-    Start = run(Tired, 1000),
-    {_, Early} = at(60999, {exited, 70}, Start),
-    ?assertEqual([2000], [D || {start_timer, open, D} <- Early]),
-    {_, Late} = at(61000, {exited, 70}, Start),
-    ?assertEqual([250], [D || {start_timer, open, D} <- Late]).
+    Start = run(failed(3, new())),
+    {_, Early} = handle({exited, 70}, Start),
+    ?assertEqual([2000], delays(Early)),
+    ?assert(lists:member({cancel_timer, stable}, Early)),
+    {Stable, _} = handle({timer, stable}, Start),
+    {_, Late} = handle({exited, 70}, Stable),
+    ?assertEqual([250], delays(Late)).
 
 a_run_that_commits_messages_wipes_out_the_failures_too_test() ->
-    Fail = fun(S) -> element(1, handle({open_failed, "x"}, S)) end,
-    Delay = fun(S) ->
-        {_, E} = handle({exited, 137}, S),
-        [D || {start_timer, open, D} <- E]
-    end,
-    Start = (run(Fail(Fail(Fail(new()))), 1000)),
+    Delay = fun(S) -> delays(element(2, handle({exited, 137}, S))) end,
+    Start = run(failed(3, new())),
     %% Where it stands at its start is no work of this run.
     {Told, _} = handle({frame, {committed, 7, 8}}, Start),
     ?assertEqual([2000], Delay(Told)),
     {Same, _} = handle({frame, {committed, 7, 8}}, Told),
     ?assertEqual([2000], Delay(Same)),
     {Worked, _} = handle({frame, {committed, 7, 9}}, Told),
-    ?assertEqual([250], Delay(Worked)).
+    ?assertEqual([250], Delay(Worked)),
+    %% What comes after this run is none of its work.
+    {Ended, _} = handle({exited, 137}, Worked),
+    ?assertEqual([500], delays(element(2, handle({open_failed, "x"}, Ended)))).
+
+a_program_that_dies_under_load_for_ever_is_started_less_and_less_test() ->
+    {Tired, Delays} = lists:foldl(
+        fun(_, {S, Delays}) ->
+            {S1, E} = handle({exited, 139}, worked(run(S))),
+            {S1, delays(E) ++ Delays}
+        end,
+        {new(), []},
+        lists:seq(1, 130)
+    ),
+    {Quick, Slow} = lists:split(120, lists:reverse(Delays)),
+    ?assertEqual([250], lists:usort(Quick)),
+    ?assertEqual([500, 1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000], Slow),
+    %% Once it has been well for a minute it may be killed as often again.
+    {Stable, _} = handle({timer, stable}, run(Tired)),
+    {Ended, E1} = handle({exited, 139}, worked(Stable)),
+    {_, E2} = handle({exited, 139}, worked(run(Ended))),
+    ?assertEqual([250, 250], delays(E1) ++ delays(E2)).
 
 the_same_problem_is_logged_once_test() ->
     {S1, E1} = handle({open_failed, "no program"}, new()),
     ?assertMatch([_], logged(error, E1)),
     {S2, E2} = handle({open_failed, "no program"}, S1),
     ?assertMatch([], logged(error, E2)),
-    {_, E3} = handle({open_failed, "not executable"}, S2),
-    ?assertMatch([_], logged(error, E3)).
+    {S3, E3} = handle({open_failed, "not executable"}, S2),
+    ?assertMatch([_], logged(error, E3)),
+    {_, E4} = handle({open_failed, "no program"}, S3),
+    ?assertMatch([], logged(error, E4)).
+
+a_program_that_has_to_be_killed_each_time_is_logged_once_test() ->
+    {S1, E1} = handle(killed, failed(1, new())),
+    ?assertMatch([_], logged(warning, E1)),
+    {S2, E2} = handle(killed, failed(1, S1)),
+    ?assertEqual([], logged(warning, E2)),
+    {S3, _} = handle({timer, stable}, run(S2)),
+    ?assertMatch([_], logged(warning, element(2, handle(killed, failed(1, S3))))).
+
+different_problems_are_not_logged_without_end_test() ->
+    {_, Lines} = lists:foldl(
+        fun(N, {S, Lines}) ->
+            {S1, E} = handle({open_failed, integer_to_list(N)}, S),
+            {S1, logged(error, E) ++ Lines}
+        end,
+        {new(), []},
+        lists:seq(1, 50)
+    ),
+    ?assertEqual(10, length(Lines)).
+
+a_crash_loop_is_logged_once_and_so_is_its_end_test() ->
+    Crash = fun(_, {S, Lines}) ->
+        {S1, E1} = run_with_effects(S),
+        {S2, E2} = handle({exited, 139}, S1),
+        {S2, Lines ++ logged(error, E2) ++ logged(info, E1 ++ E2)}
+    end,
+    {Looping, Lines} = lists:foldl(Crash, {new(), []}, lists:seq(1, 20)),
+    ?assertMatch(["the program ended: it was killed by signal 11" ++ _, "the program is running"], lists:sort(Lines)),
+    {Running, E} = run_with_effects(Looping),
+    ?assertEqual([], logged(info, E)),
+    %% What it was is shown as long as it may come again.
+    ?assertMatch(#{phase := running, problem := <<"the program ended", _/binary>>}, mod_mqtt_rollup_port_core:info(Running)),
+    ?assert(lists:member({start_timer, stable, 60000}, E)),
+    {Stable, E1} = handle({timer, stable}, Running),
+    ?assertEqual(["the program is running again"], logged(info, E1)),
+    ?assertMatch(#{problem := none}, mod_mqtt_rollup_port_core:info(Stable)),
+    {_, E2} = handle({exited, 139}, Stable),
+    ?assertMatch([_], logged(error, E2)).
+
+a_program_that_was_well_all_the_time_says_nothing_after_a_minute_test() ->
+    ?assertMatch({_, []}, handle({timer, stable}, running())),
+    ?assertMatch({_, []}, handle({timer, stable}, new())).
 
 an_exit_is_logged_with_its_meaning_test() ->
     {_, E} = handle({exited, 66}, running()),
@@ -165,10 +226,15 @@ of_two_quick_reloads_the_newest_wins_test() ->
     {_, E} = handle({frame, {configured, 2, ok}}, S3),
     ?assertEqual([?SENT_OTHER], [C || {send, control, {configure, 3, C}} <- E]).
 
-a_reload_while_the_program_is_down_waits_for_its_start_test() ->
-    {S, [{feed, off}]} = handle({configure, ?OTHER}, new()),
-    {_, E} = restarted(S),
-    ?assert(lists:member({send, control, {configure, 1, ?SENT_OTHER}}, E)).
+a_reload_while_the_program_is_down_starts_it_at_once_test() ->
+    {S, E} = handle({configure, ?OTHER}, failed(9, new())),
+    ?assertEqual([{feed, off}, {start_timer, open, 0}], E),
+    {_, E1} = restarted(S),
+    ?assert(lists:member({send, control, {configure, 1, ?SENT_OTHER}}, E1)),
+    %% What was wrong may still be, and is worth saying about this configuration too.
+    {_, E2} = handle({open_failed, "x"}, S),
+    ?assertEqual([250], delays(E2)),
+    ?assertMatch([_], logged(error, E2)).
 
 a_refused_first_configuration_is_tried_again_test() ->
     {S1, _} = handle({frame, hello()}, greeted()),
@@ -261,7 +327,7 @@ a_refused_reload_without_the_feed_leaves_it_online_test() ->
 
 without_a_program_the_feed_is_configured_at_once_test() ->
     {_, E} = handle({configure, ?WITH_FEED}, new()),
-    ?assertEqual([{feed, {configure, ?FEED}}], E).
+    ?assertEqual([{feed, {configure, ?FEED}}], link_effects(E)).
 
 commits_go_to_the_feed_test() ->
     ?assertMatch({_, [{feed, {committed, 7, 8}}]}, handle({frame, {committed, 7, 8}}, running_with_feed())).
@@ -279,6 +345,42 @@ publications_are_handed_over_and_answered_test() ->
     Publications = [publication(), publication()],
     {S1, [{publish, Publications}]} = handle({frame, {publish, Publications}}, running_with_feed()),
     ?assertMatch({_, [{send, control, {published, 2, 1}}]}, handle({published, 2, 1}, S1)).
+
+a_program_that_hangs_is_ended_after_five_minutes_test() ->
+    Tick = fun(_, S) ->
+        {S1, [{send, {request, Id}, {request, Id, 60000, status}}, {start_timer, watch, 60000}]} =
+            handle({timer, watch}, S),
+        S1
+    end,
+    {Running, E} = run_with_effects(new()),
+    ?assert(lists:member({start_timer, watch, 60000}, E)),
+    Silent = lists:foldl(Tick, Running, lists:seq(1, 5)),
+    {Ended, E1} = handle({timer, watch}, Silent),
+    ?assert(lists:member(close, E1)),
+    ?assertEqual([250], delays(E1)),
+    ?assertMatch(["the program has not answered for 5 minutes and is ended" ++ _], logged(error, E1)),
+    %% The next run has as long.
+    _ = lists:foldl(Tick, run(Ended), lists:seq(1, 5)).
+
+whatever_a_program_says_shows_that_it_does_not_hang_test_() ->
+    [
+        ?_test(begin
+            Tick = fun(_, S) -> element(1, handle({timer, watch}, S)) end,
+            %% It is asked with the ids from 2 on.
+            Silent = lists:foldl(Tick, running_with_feed(), lists:seq(1, 5)),
+            {Alive, Effects} = handle({frame, Frame}, Silent),
+            ?assertEqual([], [reply || {reply, _, _} <- Effects]),
+            ?assertMatch({_, [{send, _, _}, {start_timer, watch, _}]}, handle({timer, watch}, Alive))
+        end)
+     || Frame <- [{reply, 6, {ok, #{}}}, {reply, 2, {ok, #{}}}, {committed, 7, 8}, {log, info, <<"x">>}]
+    ].
+
+the_answer_to_our_own_question_is_not_late_test() ->
+    {S, _} = handle({timer, watch}, running()),
+    {S1, []} = handle({frame, {reply, 2, {ok, #{}}}}, S),
+    ?assertMatch(#{late := 0}, mod_mqtt_rollup_port_core:info(S1)),
+    %% A pipe that is full has no room for it.
+    ?assertMatch({_, []}, handle({unsent, 2}, S)).
 
 more_publications_than_allowed_are_a_violation_test() ->
     Many = lists:duplicate(256, publication()),
@@ -317,10 +419,7 @@ new() ->
     mod_mqtt_rollup_port_core:new(<<"h">>, ?CONFIG).
 
 handle(Event, S) ->
-    at(0, Event, S).
-
-at(Now, Event, S) ->
-    mod_mqtt_rollup_port_core:handle(Event, #{now => Now, jitter => 0.0}, S).
+    mod_mqtt_rollup_port_core:handle(Event, 0.0, S).
 
 hello() ->
     {hello, #{protocol => 1, build => <<"b">>, pid => 1, frame_bytes_max => 16777216}}.
@@ -329,14 +428,29 @@ greeted() ->
     element(1, handle(opened, new())).
 
 running() ->
-    run(new(), 0).
+    run(new()).
 
-run(S, Now) ->
-    {S1, _} = at(Now, opened, S),
-    {S2, E} = at(Now, {frame, hello()}, S1),
-    [Id] = [Id || {send, control, {configure, Id, _}} <- E],
-    {S3, _} = at(Now, {frame, {configured, Id, ok}}, S2),
-    S3.
+run(S) ->
+    element(1, run_with_effects(S)).
+
+run_with_effects(S) ->
+    {S1, E1} = handle(opened, S),
+    {S2, E2} = handle({frame, hello()}, S1),
+    [Id] = [Id || {send, control, {configure, Id, _}} <- E2],
+    {S3, E3} = handle({frame, {configured, Id, ok}}, S2),
+    {S3, E1 ++ E2 ++ E3}.
+
+%% A run that has committed something.
+worked(S) ->
+    {S1, _} = handle({frame, {committed, 7, 8}}, S),
+    {S2, _} = handle({frame, {committed, 7, 9}}, S1),
+    S2.
+
+failed(0, S) -> S;
+failed(Times, S) -> failed(Times - 1, element(1, handle({open_failed, "x"}, S))).
+
+delays(Effects) ->
+    [Delay || {start_timer, open, Delay} <- Effects].
 
 %% As far as the configure of the next run.
 restarted(S) ->

@@ -41,6 +41,22 @@ without_the_program_test_() ->
                 ?assertEqual(nomatch, string:find(Shown, "secret"))
             end}
         end,
+        fun(#{options := Options}) ->
+            {"passwords are not in what a supervisor is told of a crash", fun() ->
+                load(<<"second.example">>, Options),
+                {ok, Server} = mod_mqtt_rollup_port:start_link(<<"second.example">>),
+                unlink(Server),
+                Monitor = monitor(process, Server),
+                %% The options instead of the core, which is the argument of the call that fails.
+                _ = sys:replace_state(Server, fun(State) -> setelement(4, State, element(3, State)) end),
+                ?assertEqual({error, unavailable}, mod_mqtt_rollup_port:info(<<"second.example">>)),
+                receive
+                    {'DOWN', Monitor, process, Server, Reason} ->
+                        ?assertMatch({function_clause, _}, Reason),
+                        ?assertEqual(nomatch, string:find(io_lib:format("~p", [Reason]), "secret"))
+                end
+            end}
+        end,
         fun(_) ->
             {"passwords are not in the reason of a crash", fun() ->
                 Secret = #{password => <<"secret">>},
@@ -106,7 +122,8 @@ a_refused_reload_leaves_it_running(#{options := Options}) ->
     {"a refused reload leaves it running", fun() ->
         #{os_pid := Pid} = running(),
         Alert = #{stream => <<"nothing">>, raise => <<"value > 1">>},
-        mod_mqtt_rollup_port:reload(?HOST, Options#{alerts := [{<<"a">>, Alert}]}),
+        load(?HOST, Options#{alerts := [{<<"a">>, Alert}]}),
+        mod_mqtt_rollup_port:reload(?HOST),
         %% Answers come in the order of questions: the reload is over with this one.
         {ok, #{alerts := 0}} = mod_mqtt_rollup_port:request(?HOST, status, 5000),
         ?assertMatch({ok, #{phase := running, os_pid := Pid, restarts := 0}}, mod_mqtt_rollup_port:info(?HOST))
@@ -116,7 +133,8 @@ another_data_dir_restarts_it(#{options := Options, dir := Dir}) ->
     {"another data_dir restarts it", fun() ->
         #{os_pid := First} = running(),
         Other = filename:join(Dir, "other"),
-        mod_mqtt_rollup_port:reload(?HOST, Options#{data_dir := list_to_binary(Other)}),
+        load(?HOST, Options#{data_dir := list_to_binary(Other)}),
+        mod_mqtt_rollup_port:reload(?HOST),
         until(fun
             (#{phase := running, os_pid := Pid}) -> Pid =/= First;
             (_) -> false

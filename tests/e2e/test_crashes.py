@@ -76,6 +76,28 @@ def test_a_restart_of_ejabberd_keeps_the_history(server, home):
     assert until(lambda: total(server, "count/restart") == (4, 10.0))
 
 
+def test_processes_that_crash_too_often_are_started_again(home):
+    server = home.rollup(OPTIONS)
+    pid = server.wait_for_program()
+    since = server.log_position()
+    server.call(
+        "Sup = monitor(process, mod_mqtt_rollup_sup_localhost), "
+        "Crash = fun(Again) -> catch exit(whereis(mod_mqtt_rollup_service_localhost), kill), "
+        "receive {'DOWN', Sup, _, _, _} -> gone after 5 -> Again(Again) end end, "
+        "gone = Crash(Crash)."
+    )
+    sensor = home.mqtt(server, "sensors")
+    sensor.publish("count/meanwhile", "1")
+    server.wait_for_log("the processes of the module are gone; they are started again", since=since)
+    server.wait_for_program(other_than=[pid])
+    until(lambda: count(server, "count/meanwhile") == 1, what="what was published meanwhile")
+    # A module that is stopped is not started again by anybody.
+    server.write_config()
+    server.reload()
+    server.call("mod_mqtt_rollup_sup:check(<<\"localhost\">>).")
+    assert server.call("whereis(mod_mqtt_rollup_sup_localhost).") == "undefined"
+
+
 def test_the_program_ends_with_ejabberd_even_if_that_is_killed(home):
     server = home.rollup(OPTIONS)
     pid = server.wait_for_program()

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import secrets
 import shutil
 import stat
 import subprocess
@@ -46,13 +47,52 @@ def test_the_history_is_readable_by_its_owner_only(configured):
     assert stat.S_IMODE(os.stat(directory).st_mode) == 0o700
 
 
-def test_secrets_are_not_in_the_command_line_or_environment_of_the_program(home):
-    server = home.rollup("streams: {}\n")
-    pid = server.wait_for_program()
-    for name in ("cmdline", "environ"):
-        content = pathlib.Path(f"/proc/{pid}/{name}").read_bytes()
-        assert b"password" not in content and b"rollup@localhost" not in content
-    assert "password: " not in "\n".join(server.log_lines())
+def test_a_password_is_in_no_command_line_environment_or_log(home):
+    secret = secrets.token_hex(16)
+    server = home.ejabberd()
+    server.add_installed(home.installed_path())
+    server.start()
+    # ejabberd logs the arguments of its API.
+    registered = server.call(f'ejabberd_auth:try_register(<<"rollup">>, <<"localhost">>, <<"{secret}">>).')
+    assert registered == "ok"
+    server.link = "client"
+    options = server.broker_options(password=secret) + 'streams:\n  t: {topic: "home/{room}/t"}\n'
+    server.write_config(options)
+    assert "rror" not in server.reload()
+    connected = r"broker ejabberd: connected"
+    server.wait_for_log(connected)
+
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        for name in ("cmdline", "environ"):
+            try:
+                content = (entry / name).read_bytes()
+            except OSError:
+                continue  # it has ended
+            assert secret.encode() not in content, (entry / name, content)
+
+    # The options are an argument of the call that fails.
+    since = server.log_position()
+    server.call(
+        "sys:replace_state(mod_mqtt_rollup_port_localhost, fun(S) -> setelement(4, S, element(3, S)) end), "
+        "mod_mqtt_rollup_port:info(<<\"localhost\">>)."
+    )
+    server.wait_for_log(r"SUPERVISOR REPORT", since=since)
+    server.wait_for_log(connected, since=since)
+
+    for broken in (
+        options.replace("password", "pasword"),
+        options.replace(f'"{secret}"', f'["{secret}"]'),
+        options.replace("port: ", "port: x"),
+        options + 'alerts:\n  hot: {stream: t, raise: "value > > 3"}\n',
+        options + "      - no YAML\n",
+    ):
+        assert broken != options
+        server.write_config(broken)
+        printed = server.reload()
+        assert "rror" in printed or "nvalid" in printed, printed
+        assert secret not in printed
+    for log in pathlib.Path(server.path("logs")).iterdir():
+        assert secret not in log.read_text(encoding="utf-8", errors="replace"), log
 
 
 def test_module_check_finds_nothing_missing(home):
@@ -108,6 +148,38 @@ def test_ejabberd_starts_without_the_program_and_says_the_remedy(home):
     server.start()
     server.wait_for_log("Missing packages: libmosquitto-dev")
     assert "is started" in server.ctl("status")
+
+
+def test_a_program_that_hangs_does_not_delay_the_start_of_ejabberd(home):
+    server = home.ejabberd(hosts=("localhost", "second.localhost"))
+    server.add_installed(home.installed_path())
+    program = server.path("hangs")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\nexec sleep 1000\n")
+    os.chmod(program, 0o755)
+    server.write_config(f"program: {program}\n")
+    server.start()
+    started = server.log_position()
+    for host in server.hosts:
+        server.wait_for_log(f"at {host}: the program does not answer; is it the right one")
+        assert not any(f"at {host}: the program does not answer" in line for line in server.log_lines()[:started])
+    # Nor had anything waited for it before. (What ejabberdctl lets ejabberd log is in its file only.)
+    log = pathlib.Path(server.path("logs", "ejabberd.log"))
+    assert "could not be checked" not in log.read_text(encoding="utf-8")
+    server.write_config(f"program: {program}\nlanguage: de\n")
+    server.reload()
+    assert "could not be checked by the program: it does not answer within 5 s" in log.read_text(encoding="utf-8")
+
+
+def test_a_broken_rule_at_the_start_of_ejabberd_is_told_and_can_be_mended(home):
+    server = home.ejabberd()
+    server.add_installed(home.installed_path())
+    options = 'streams:\n  t: {topic: "home/{room}/t"}\nalerts:\n  hot: {stream: t, raise: "value > > 3"}\n'
+    server.write_config(options)
+    server.start()
+    server.wait_for_log("the program cannot begin")
+    server.wait_for_log(r"modules->mod_mqtt_rollup->alerts->hot->raise: ")
+    home.reconfigure(server, options.replace("> >", ">"), r"the program is running")
 
 
 def test_module_uninstall_stops_the_program(home):

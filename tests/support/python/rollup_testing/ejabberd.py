@@ -259,6 +259,17 @@ class Ejabberd:
             with error:
                 raise ApiError(f"{command} gave {error.code}: {error.read().decode()}") from None
 
+    def call(self, expression):
+        """What the expression (`lists:sum([1, 2]).`) is in the node, as Erlang writes it."""
+        with open(self.path("home", ".erlang.cookie"), encoding="ascii") as file:
+            cookie = file.read().strip()
+        answer = subprocess.run(
+            ["erl_call", "-address", f"localhost:{self._distribution_port}", "-c", cookie, "-timeout", "120", "-e"],
+            input=expression + "\n", check=True, stdout=subprocess.PIPE, text=True,
+        ).stdout  # fmt: skip
+        assert answer.startswith("{ok, "), answer
+        return answer[len("{ok, ") : -1]
+
     def register(self, *names, host="localhost"):
         """Ordinary accounts whose password is their name."""
         for name in names:
