@@ -58,7 +58,7 @@ soak: deps
 
 bench: deps
 	cmake --preset release -B build/bench -DROLLUP_DEVELOPER_MODE=ON
-	cmake --build build/bench --parallel
+	cmake --build build/bench --parallel --target mqtt_rollup mqtt_load engine_bench decode_bench
 	bench/run build/bench
 
 clean:

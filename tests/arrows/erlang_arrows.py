@@ -13,7 +13,9 @@ import sys
 PREFIX = "mod_mqtt_rollup"
 
 # What decides, formats or checks, and can be tried without a process.
-PURE = {"adhoc", "config", "duration", "feed_queue", "options", "port_core", "text", "wire"}
+PURE = {
+    "adhoc", "config", "duration", "feed_queue", "feed_watch", "options", "port_core", "sessions", "text", "wire",
+}  # fmt: skip
 # Of these: they look at ejabberd's own options and whether a file is there.
 MAY_LOOK = {"config", "options"}
 # Processes that send each other messages, and the supervisor that one of them looks after.
