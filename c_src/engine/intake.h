@@ -3,7 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tsl/robin_map.h>
@@ -51,8 +54,14 @@ class Intake {
 
   Engine& engine_;
   decode::PayloadDecoder decoder_;
+  // Hashes are kept beside the topics: comparing those first, a look-up among very many topics
+  // fetches the text of the right one only.
+  using TopicMap =
+      tsl::robin_map<std::string, Range, std::hash<std::string>, std::equal_to<std::string>,
+                     std::allocator<std::pair<std::string, Range>>, true>;
+
   // Per broker. Only topics that have a series: what is never a sample must not fill the memory.
-  std::vector<tsl::robin_map<std::string, Range>> topics_;
+  std::vector<TopicMap> topics_;
   std::vector<Slot> slots_;
   std::vector<decode::FieldResult> results_;
   std::vector<StreamIndex> streams_;
