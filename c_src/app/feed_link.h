@@ -1,5 +1,5 @@
-// The in-node link (ARCHITECTURE 4): messages that ejabberd's own mod_mqtt routed come over the
-// port, and publications go back the same way. Both directions as pure state; Session moves the
+// The in-node link (docs/ARCHITECTURE.md): messages that ejabberd's own mod_mqtt routed come over
+// the port, and publications go back the same way. Both directions as pure state; Session moves the
 // frames.
 //
 // Exactly once: each message has a number. What the engine has committed is told to Erlang, which

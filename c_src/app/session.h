@@ -2,8 +2,8 @@
 // publications come out. It reads no descriptor and waits for nothing; Program does that, and the
 // simulation in its place.
 //
-// Group commit (ARCHITECTURE 5): what arrives when nothing happened for kCommitInterval is taken
-// and committed at once; under load everything that came within the interval is one turn, so
+// Group commit (docs/ARCHITECTURE.md): what arrives when nothing happened for kCommitInterval is
+// taken and committed at once; under load everything that came within the interval is one turn, so
 // neither a commit nor a wake-up is paid per message.
 //
 // A backlog (SEMANTICS 1.3): messages are given to the engine in turns of at most kTurnSpan of

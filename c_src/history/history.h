@@ -1,10 +1,10 @@
 // What survives: one SQLite file with the journal, the checkpoint, sealed blocks and the outbox.
 //
-// Discipline (ARCHITECTURE 5). Each turn is one transaction: commit_turn() writes the turn's inputs
-// and the notifications that came of them. Now and then checkpoint() writes, in one transaction,
-// the engine's state, what was sealed since the last one, and cuts the journal. A start loads the
-// checkpoint and runs the journal through the same engine, which yields the same state and the same
-// sealed buckets again; so sealed data needs no commit of its own.
+// Discipline (docs/ARCHITECTURE.md). Each turn is one transaction: commit_turn() writes the turn's
+// inputs and the notifications that came of them. Now and then checkpoint() writes, in one
+// transaction, the engine's state, what was sealed since the last one, and cuts the journal. A
+// start loads the checkpoint and runs the journal through the same engine, which yields the same
+// state and the same sealed buckets again; so sealed data needs no commit of its own.
 //
 // Nothing outside this folder knows SQLite. Not thread-safe: owned by the engine thread.
 #pragma once

@@ -11,7 +11,7 @@ namespace rollup {
 
 enum class AlertPhase { ok, pending, alarm };
 
-// "OK", "PENDING", "ALARM": the words of the state topic (PRODUCT 3).
+// "OK", "PENDING", "ALARM": the words of the state topic (docs/PAYLOADS.md).
 constexpr const char* to_string(AlertPhase phase) {
   return phase == AlertPhase::ok ? "OK" : phase == AlertPhase::pending ? "PENDING" : "ALARM";
 }

@@ -28,7 +28,7 @@ struct Sparkline {
   std::uint32_t points = 0;
 };
 
-// PRODUCT 2.4.
+// Options: ejabberd/README.md.
 struct Output {
   std::string topic;  // template
   OutputFormat format = OutputFormat::json;
@@ -58,7 +58,7 @@ struct Field {
   std::optional<double> valid_high;
 };
 
-// PRODUCT 2.3.
+// Options: ejabberd/README.md.
 struct Stream {
   std::string name;
   std::string topic;  // filter with named levels
@@ -75,7 +75,7 @@ struct Stream {
   std::vector<Output> publish;
 };
 
-// PRODUCT 2.5.
+// Options: ejabberd/README.md.
 struct Alert {
   std::string name;
   std::string stream;
@@ -103,7 +103,8 @@ struct Limits {
 // How a broker is reached: with libmosquitto, or inside ejabberd, through the port.
 enum class LinkKind { client, feed };
 
-// PRODUCT 2.2. Not part of Config: it holds secrets and is never written to the history file.
+// Options: ejabberd/README.md. Not part of Config: it holds secrets and is never written to the
+// history file.
 struct Broker {
   std::string name;
   LinkKind link = LinkKind::client;

@@ -1,4 +1,4 @@
-// From summaries and alert states to the bytes that are published (PRODUCT 3, docs/PAYLOADS.md).
+// From summaries and alert states to the bytes that are published (docs/PAYLOADS.md).
 //
 // Every payload made here is at most `bytes_max` (at least 64) bytes long and never empty. All but
 // protobuf are UTF-8 without NUL and safe for the clients' known traps: safe_text() and

@@ -1,4 +1,4 @@
-// PRODUCT 2.5: `raise` and `clear` may not both be true.
+// ejabberd/README.md: `raise` and `clear` may not both be true.
 #include <gtest/gtest.h>
 
 #include "conditions.h"

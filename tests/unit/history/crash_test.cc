@@ -168,7 +168,7 @@ void run_rounds(bool in_checkpoint) {
   EXPECT_GT(acknowledged, 200);
 }
 
-// PRODUCT 5: what was acknowledged is not lost and not counted twice.
+// docs/OPERATIONS.md: what was acknowledged is not lost and not counted twice.
 TEST(CrashTest, EveryAcknowledgedTurnSurvivesAKillAtAnyMoment) { run_rounds(false); }
 
 TEST(CrashTest, AKillInACheckpointLeavesTheOldOrTheNewOneAsAWhole) { run_rounds(true); }

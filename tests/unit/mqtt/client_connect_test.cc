@@ -177,7 +177,7 @@ TEST(ClientConnectTest, ReasonOfADisconnectIsTold) {
   EXPECT_EQ(linked.client().status().state, LinkState::down);
 }
 
-// SEMANTICS 9, PRODUCT 5: nothing a broker sends can crash it.
+// SEMANTICS 9: nothing a broker sends can crash it.
 TEST(ClientConnectTest, BrokenPacketsEndTheConnectionOnly) {
   const std::string_view packets[] = {
       "\x30\xff\xff\xff\xff\x7f"sv,         // a length of five bytes

@@ -1,4 +1,4 @@
-// PRODUCT 3: the state of an alert, and what people read of it.
+// docs/PAYLOADS.md: the state of an alert, and what people read of it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

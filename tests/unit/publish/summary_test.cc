@@ -1,4 +1,4 @@
-// PRODUCT 3: the formats of outputs.
+// docs/PAYLOADS.md: the formats of outputs.
 #include <gmock/gmock.h>
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
