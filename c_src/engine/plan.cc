@@ -408,10 +408,13 @@ class Compiler {
     for (const StreamPlan& stream : plan_.streams) {
       if (stream.config.broker == broker &&
           may_overlap(topic.level_pattern(), stream.filter.levels())) {
+        const std::string& first = stream.filter.levels().front();
         error(place, "'" + topic.text() + "' may match streams->" + stream.config.name +
                          "->topic ('" + stream.config.topic +
-                         "'): what is published would come in again. Publish below another first "
-                         "level, as stats/{series}");
+                         "'): what is published would come in again. " +
+                         (first == "+" || first == "#"
+                              ? "Begin the stream's filter with a fixed level, as home/"
+                              : "Publish below another first level, as stats/{series}"));
       }
     }
   }

@@ -32,14 +32,17 @@ std::size_t run_length(std::string_view text, Belongs belongs) {
   return static_cast<std::size_t>(end - text.begin());
 }
 
-// What somebody who knows another language meant.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kForeign = {{
+// What somebody who knows another language, or writes as for people, meant.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kForeign = {{
     {"&&", "write and"},
     {"||", "write or"},
     {"&", "write and"},
     {"|", "write or"},
     {"!", "write not"},
     {"=", "write =="},
+    {",", "numbers have a point, as 30.5"},
+    {"°", "leave the unit out"},
+    {"%", "leave the unit out"},
 }};
 
 }  // namespace

@@ -156,7 +156,15 @@ TEST_F(PlanTest, BoundsOfValidTheWrongWayRound) {
 
 TEST_F(PlanTest, OutputThatComesInAgain) {
   output().topic = "home/{room}/door";
-  expect("streams->temperature->publish->1->topic", {"streams->door->topic", "come in again"});
+  expect("streams->temperature->publish->1->topic",
+         {"streams->door->topic", "come in again", "below another first level"});
+}
+
+TEST_F(PlanTest, NoOutputIsOutsideOfAFilterThatBeginsWithAWildcard) {
+  config_.streams[1].topic = "{place}/{room}/door";
+  output().topic = "stats/{room}/door";
+  expect("streams->temperature->publish->1->topic",
+         {"Begin the stream's filter with a fixed level"});
 }
 
 TEST_F(PlanTest, OutputThatMayComeInAgain) {

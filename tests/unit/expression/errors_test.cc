@@ -121,6 +121,12 @@ TEST(ConditionErrorTest, TextsMustEnd) {
   EXPECT_THAT(refusal("\"open\\"), HasSubstr("after \\"));
 }
 
+TEST(ConditionErrorTest, ValuesThatAreWrittenAsForPeopleAreExplained) {
+  EXPECT_EQ(refusal("value > 30 °C"), "column 12: found \"°\", leave the unit out");
+  EXPECT_EQ(refusal("value > 30 %"), "column 12: found \"%\", leave the unit out");
+  EXPECT_EQ(refusal("value > 30,5"), "column 11: found \",\", numbers have a point, as 30.5");
+}
+
 TEST(ConditionErrorTest, NestingIsLimitedSoThatNoInputOverflowsTheStack) {
   const std::string open(static_cast<std::size_t>(Condition::kNestingMax), '(');
   const std::string close(static_cast<std::size_t>(Condition::kNestingMax), ')');

@@ -6,6 +6,7 @@ Nothing of the machine's ejabberd is read or written, no epmd is started, and on
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -190,6 +191,10 @@ class Ejabberd:
             self.path("ejabberdctl"), "--config-dir", self.path("conf"), "--spool", self.path("spool"),
             "--logs", self.path("logs"), *arguments,
         ]  # fmt: skip
+
+    def shell_command(self, *arguments):
+        """`ejabberdctl ARGUMENTS` of this server, to be pasted into a shell of root or of the server's user."""
+        return shlex.join(["env", f"HOME={self.path('home')}", *self._ctl_command(*arguments)])
 
     # Life
 
