@@ -70,6 +70,14 @@ std::vector<port::Notification> notifications_of(const Effects& effects,
   return notifications;
 }
 
+std::vector<std::string> outbox_of(const std::vector<port::Notification>& notifications) {
+  std::vector<std::string> outbox;
+  for (const port::Notification& notification : notifications) {
+    outbox.push_back(port::encode(notification));
+  }
+  return outbox;
+}
+
 std::vector<publish::Publication> publications_of(const Effects& effects,
                                                   const engine::Engine& engine) {
   std::vector<publish::Publication> publications;
@@ -160,7 +168,7 @@ Result<void> Core::restore() {
   engine_->clear_counters();
   intake_ = std::make_unique<engine::Intake>(*engine_);
   // The rules of the journal that begins now stand in the checkpoint before it.
-  if (auto written = write_checkpoint(ended.outbox); !written) {
+  if (auto written = write_checkpoint(outbox_of(ended.notifications)); !written) {
     return tl::unexpected(written.error());
   }
   ended_ = std::move(ended.publications);
@@ -205,13 +213,7 @@ Result<Core::Ended> Core::restore_as(const std::shared_ptr<const engine::Plan>& 
 Core::Ended Core::end_missing(const engine::Engine& next) const {
   Effects effects;
   engine_->end_missing(next, effects);
-  Ended ended;
-  ended.publications = publications_of(effects, *engine_);
-  ended.notifications = notifications_of(effects, *engine_);
-  for (const port::Notification& notification : ended.notifications) {
-    ended.outbox.push_back(port::encode(notification));
-  }
-  return ended;
+  return {publications_of(effects, *engine_), notifications_of(effects, *engine_)};
 }
 
 Result<void> Core::replay() {
@@ -234,7 +236,7 @@ Result<Turn> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::st
   std::swap(plan_, plan);
   std::swap(rules_bytes_, rules_bytes);
   std::swap(engine_, next);
-  auto ids = write_checkpoint(ended.outbox);
+  auto ids = write_checkpoint(outbox_of(ended.notifications));
   if (!ids) {
     std::swap(plan_, plan);
     std::swap(rules_bytes_, rules_bytes);
@@ -264,11 +266,8 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
     row_.clear();
-    outbox_.clear();
     notifications_ = notifications_of(effects_, *engine_);
-    for (const port::Notification& notification : notifications_) {
-      outbox_.push_back(port::encode(notification));
-    }
+    outbox_ = outbox_of(notifications_);
     const bool is_time_noted = !engine_->counts_time() || now.uptime < noted_at_ + kNoteEvery;
     if (!samples_.empty() || !created_.empty() || !outbox_.empty() || !is_time_noted) {
       engine::encode_turn(now, created_, samples_, row_);

@@ -91,7 +91,6 @@ class Core {
   struct Ended {
     std::vector<publish::Publication> publications;
     std::vector<port::Notification> notifications;
-    std::vector<std::string> outbox;  // these
   };
 
   Core() = default;
