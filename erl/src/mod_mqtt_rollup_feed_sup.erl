@@ -28,23 +28,10 @@ start(VHost) ->
 %% its supervisor. Nobody has to wait for that: the supervisor that is asked may just be stopping them.
 -spec check(binary()) -> ok.
 check(VHost) ->
-    case whereis(gen_mod:get_module_proc(VHost, ?MODULE)) of
-        undefined ->
-            _ = spawn(fun() -> start_again(VHost) end),
-            ok;
-        _ ->
-            ok
-    end.
-
--spec start_again(binary()) -> ok.
-start_again(VHost) ->
-    case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
-        true ->
-            ?WARNING_MSG("mod_mqtt_rollup at ~ts: the feed is gone; it is started again", [VHost]),
-            start(VHost);
-        false ->
-            ok
-    end.
+    mod_mqtt_rollup_sup:check(?MODULE, VHost, fun() ->
+        ?WARNING_MSG("mod_mqtt_rollup at ~ts: the feed is gone; it is started again", [VHost]),
+        start(VHost)
+    end).
 
 %% @doc Ends it at once.
 -spec stop(binary()) -> ok | {error, term()}.

@@ -6,7 +6,7 @@
 
 -behaviour(supervisor).
 
--export([start/1, start/2, check/1, stop/1, stop/2, start_link/1, start_link/2]).
+-export([start/1, start/2, check/1, check/3, stop/1, stop/2, start_link/1, start_link/2]).
 -export([init/1]).
 
 -include("logger.hrl").
@@ -35,9 +35,19 @@ start(Module, VHost) ->
 %% them.
 -spec check(binary()) -> ok.
 check(VHost) ->
-    case whereis(name(?MODULE, VHost)) of
+    check(?MODULE, VHost, fun() ->
+        ?WARNING_MSG(
+            "mod_mqtt_rollup at ~ts: the processes of the module are gone; they are started again", [VHost]
+        ),
+        start_again(VHost)
+    end).
+
+%% @doc Calls `Start' in a process of its own if the supervisor is gone and the module is still there.
+-spec check(module(), binary(), fun(() -> ok)) -> ok.
+check(Module, VHost, Start) ->
+    case whereis(name(Module, VHost)) of
         undefined ->
-            _ = spawn(fun() -> start_again(VHost) end),
+            _ = spawn(fun() -> gen_mod:is_loaded(VHost, mod_mqtt_rollup) andalso Start() end),
             ok;
         _ ->
             ok
@@ -45,20 +55,15 @@ check(VHost) ->
 
 -spec start_again(binary()) -> ok.
 start_again(VHost) ->
-    case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
-        true ->
-            ?WARNING_MSG(
-                "mod_mqtt_rollup at ~ts: the processes of the module are gone; they are started again", [VHost]
-            ),
-            case start(VHost) of
-                {ok, _} -> stop_unless_loaded(VHost);
-                {error, {already_started, _}} -> ok;
-                {error, running} -> ok;
-                {error, Reason} ->
-                    ?ERROR_MSG("mod_mqtt_rollup at ~ts: they cannot be started: ~0P", [VHost, Reason, 20])
-            end;
-        false ->
-            ok
+    case start(VHost) of
+        {ok, _} ->
+            stop_unless_loaded(VHost);
+        {error, {already_started, _}} ->
+            ok;
+        {error, running} ->
+            ok;
+        {error, Reason} ->
+            ?ERROR_MSG("mod_mqtt_rollup at ~ts: they cannot be started: ~0P", [VHost, Reason, 20])
     end.
 
 %% The module may have been stopped meanwhile.
