@@ -185,8 +185,10 @@ def clang_tidy(layer, checks):
         ["run-clang-tidy", "-quiet", "-j", CORES, "-p", BUILD / "asan", f"-checks={checks}",
          "-extra-arg=-Wno-unknown-warning-option", rf"^{re.escape(str(ROOT))}/c_src/.*\.cc$"]
     )  # fmt: skip
-    if "error:" in report and layer.failed == 0:
-        raise Failed("clang-tidy printed an error and gave 0")
+    without_colours = re.sub(r"\x1b\[[0-9;]*m", "", report)
+    # Told here as well: the end of the log, which is shown, is about the files that came last.
+    if errors := [line for line in without_colours.splitlines() if "error:" in line]:
+        raise Failed("\n".join(["clang-tidy found:", *errors]))
 
 
 # name, function, the file without which there is nothing to test

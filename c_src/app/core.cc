@@ -72,6 +72,7 @@ std::vector<port::Notification> notifications_of(const Effects& effects,
 
 std::vector<std::string> outbox_of(const std::vector<port::Notification>& notifications) {
   std::vector<std::string> outbox;
+  outbox.reserve(notifications.size());
   for (const port::Notification& notification : notifications) {
     outbox.push_back(port::encode(notification));
   }
