@@ -18,7 +18,7 @@ help:
 	@echo "make contrib       write $(PACKAGE)/ for \`ejabberdctl module_install\`"
 	@echo "make build         the program alone, in build/program"
 	@echo "make test          the test layers, cheapest first (LAYERS=\"arrows cpp\" for some; see docs/TESTING.md)"
-	@echo "make soak          kill the program under load for MINUTES=10, and count"
+	@echo "make soak          kill the program under load, and count: twice MINUTES=10"
 	@echo "make bench         the benchmarks"
 	@echo "make format        format the C++ sources; format-check only looks"
 	@echo "make tidy          clang-tidy; make analyze runs its static analyzer"

@@ -1,5 +1,6 @@
 """The in-node link: nothing is lost and nothing is counted twice, whatever happens to the program meanwhile."""
 
+import itertools
 import os
 import random
 import signal
@@ -19,6 +20,7 @@ streams:
     lateness: 10s
     hold: 1h
 """
+RATE = 3000  # messages a second
 LINES = 3  # publishers at the same time, each with a topic of its own
 ROUNDS = int(os.environ.get("ROLLUP_KILLS", "100"))
 SOAK_SECONDS = 60 * float(os.environ.get("ROLLUP_SOAK_MINUTES", "0"))
@@ -94,41 +96,69 @@ def assert_exact(server, load, number):
     assert facts["received"] == facts["accepted"]
 
 
-def test_a_hundred_kills_under_load_lose_nothing_and_count_nothing_twice(server):
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    rng = random.Random(seed)
+def rounds():
+    """Numbers of rounds: as many as asked for, and on until the time is over."""
     end = time.monotonic() + SOAK_SECONDS
-    rounds = first = 0
-    with Load(server, 3000, "kill") as load:
-        while rounds < ROUNDS or time.monotonic() < end:
-            pid = server.wait_for_program()
-            if rounds - first == 100:
-                # More without a minute of rest, and the program is started less and less often.
-                server.ctl("restart_module", "localhost", "mod_mqtt_rollup")
-                pid = server.wait_for_program(other_than=[pid])
-                first = rounds
-            time.sleep(rng.uniform(0, 0.4))  # the moment is what is tried here
-            os.kill(pid, signal.SIGKILL)
-            server.wait_for_program(other_than=[pid])
-            rounds += 1
-        assert_exact(server, load, load.finish())
-    assert int(status(server)["program.restarts"]) >= rounds - first
+    for number in itertools.count():
+        if number >= ROUNDS and time.monotonic() >= end:
+            return
+        yield number
 
 
-def test_pauses_reloads_and_restarts_of_the_module_lose_nothing(server, home):
+def random_numbers():
+    """To choose from, by a seed that is printed."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    rng = random.Random(seed)
-    with Load(server, 1000, "pause") as load:
-        for turn in range(4):
-            pid = server.wait_for_program()
-            os.kill(pid, signal.SIGSTOP)
-            time.sleep(rng.uniform(0.5, 5))
-            os.kill(pid, signal.SIGCONT)
-            home.reconfigure(server, OPTIONS.replace("hold: 1h", f"hold: {61 + turn}m"))
-            server.ctl("restart_module", "localhost", "mod_mqtt_rollup")
-            server.wait_for_program(other_than=[pid])
+    return random.Random(seed)
+
+
+def restart_module(server):
+    """Returns when the new program runs."""
+    pid = server.wait_for_program()
+    server.ctl("restart_module", "localhost", "mod_mqtt_rollup")
+    server.wait_for_program(other_than=[pid])
+
+
+def kill_program(server):
+    """SIGKILL at a random moment of its work. Returns when the next one runs."""
+    pid = server.kill_program()
+    server.wait_for_program(other_than=[pid])
+
+
+def test_a_hundred_kills_under_load_lose_nothing_and_count_nothing_twice(server):
+    rng = random_numbers()
+    first = last = 0
+    with Load(server, RATE, "kill") as load:
+        for last in rounds():
+            if last - first == 100:
+                # More without a minute of rest, and the program is started less and less often.
+                restart_module(server)
+                first = last
+            time.sleep(rng.uniform(0, 0.4))  # the moment is what is tried here
+            kill_program(server)
+        assert_exact(server, load, load.finish())
+    assert int(status(server)["program.restarts"]) > last - first
+
+
+def test_a_hundred_kills_pauses_reloads_and_restarts_of_the_module_do_neither(server, home):
+    rng = random_numbers()
+
+    def pause():
+        pid = server.wait_for_program()
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(rng.uniform(0, 1))  # how long is what is tried here
+        os.kill(pid, signal.SIGCONT)
+
+    def reload():
+        # The history has to know at least an hour.
+        home.reconfigure(server, OPTIONS.replace("hold: 1h", f"hold: {rng.randrange(3601, 86400)}s"))
+
+    disturbances = [lambda: kill_program(server), pause, reload, lambda: restart_module(server)]
+    with Load(server, RATE, "any") as load:
+        for number in rounds():
+            time.sleep(rng.uniform(0, 0.2))
+            # Each of them at least once, whatever the number of rounds.
+            (disturbances[number] if number < len(disturbances) else rng.choice(disturbances))()
         assert_exact(server, load, load.finish())
 
 

@@ -24,6 +24,7 @@ streams:
 """
 PADDING = "x" * 2000
 MESSAGE = json.dumps({"value": 1, "padding": PADDING})
+HANG_SECONDS = 60
 MESSAGES = 20_000  # of two kilobytes: forty times of what may be in memory
 PROCESSES = ("feed", "port", "publisher", "service")
 
@@ -89,10 +90,12 @@ def ours(lines):
     return [line for line in lines if "mod_mqtt_rollup" in line]
 
 
-def test_a_program_that_hangs_costs_no_memory_and_is_told(server):
+def test_a_program_that_hangs_for_a_minute_costs_no_memory_no_time_and_is_told(server, home):
     since = server.log_position()
+    sensor = home.mqtt(server, "sensors")
     pid = server.wait_for_program()
     before = memory(server)
+    end = time.monotonic() + HANG_SECONDS
     os.kill(pid, signal.SIGSTOP)
     try:
         with Flood(server, "count/hangs", MESSAGES) as flood:
@@ -112,9 +115,21 @@ def test_a_program_that_hangs_costs_no_memory_and_is_told(server):
         assert memory(server) - before < 10 * QUEUE_MEMORY
         server.wait_for_log("the program does not answer or does not keep up: [0-9]+ messages wait", since=since)
         assert status(server)["program"] == "not answering"
+        slowest, more, rest, busy = 0.0, 0, time.monotonic(), processor_seconds(server)
+        while time.monotonic() < end:
+            start = time.monotonic()
+            sensor.publish("count/hangs", MESSAGE)
+            slowest = max(slowest, time.monotonic() - start)
+            more += 1
+            time.sleep(0.05)  # as a sensor does
+        assert slowest < 2
+        assert more > 100
+        assert processor_seconds(server) - busy < 0.2 * (time.monotonic() - rest)
+        assert max(mailboxes(server)) < 10
+        assert memory(server) - before < 10 * QUEUE_MEMORY
     finally:
         os.kill(pid, signal.SIGCONT)
-    until(lambda: count(server, "count/hangs") == MESSAGES, what="everything that was published meanwhile")
+    until(lambda: count(server, "count/hangs") == MESSAGES + more, what="everything that was published meanwhile")
     server.wait_for_log("the program keeps up again", since=since)
     facts = status(server)
     assert (facts["program"], facts["feed.waiting"], facts["feed.lost"]) == ("running", "0", "0")
