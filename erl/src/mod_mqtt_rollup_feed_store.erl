@@ -52,15 +52,17 @@ open(Dir, #store{vhost = VHost, dir = Old, queue = Queue} = Store) ->
         Queue,
         mod_mqtt_rollup_feed_queue:files(Queue)
     ),
+    _ = mod_mqtt_rollup_feed_files:move_number(Old, Dir),
     Store#store{dir = Dir, queue = Moved}.
 
 %% Reads what an earlier feed has left.
 -spec restore(mod_mqtt_rollup_feed_files:dir(), store()) -> store().
 restore(Dir, #store{vhost = VHost} = Store) ->
-    %% There is less than one message in a microsecond, so time is ahead of all numbers. Erlang's does not
-    %% go back with the clock while the node runs.
-    Next = max(os:system_time(microsecond), erlang:system_time(microsecond)),
     Found = mod_mqtt_rollup_feed_files:list(Dir),
+    %% Erlang's time does not go back with the clock while the node runs.
+    Next = mod_mqtt_rollup_feed_files:next_number(
+        Dir, max(os:system_time(microsecond), erlang:system_time(microsecond))
+    ),
     {Queue, Strangers} = mod_mqtt_rollup_feed_queue:restore(Found, new_epoch(), Next, no_limits()),
     Store1 = Store#store{dir = Dir, queue = Queue},
     lists:foreach(fun(Name) -> put_aside(Name, "it is none of this queue", Store1) end, Strangers),

@@ -24,6 +24,35 @@ the_directory_is_nobody_elses_business_test() ->
         ?assertEqual(8#700, Mode band 8#777)
     end).
 
+numbers_begin_above_those_of_earlier_starts_also_when_the_clock_was_set_back_test() ->
+    with_dir(fun(Dir) ->
+        ?assertEqual(5000, ?FILES:next_number(Dir, 5000)),
+        ?assertEqual(6000, ?FILES:next_number(Dir, 6000)),
+        Back = ?FILES:next_number(Dir, 100),
+        ?assert(Back > 1 bsl 40),
+        ?assert(?FILES:next_number(Dir, 100) > Back + (1 bsl 40)),
+        ?assertEqual([], ?FILES:list(Dir))
+    end).
+
+numbers_go_on_in_another_directory_test() ->
+    with_dir(fun(Dir) ->
+        Old = filename:join(Dir, "old"),
+        New = filename:join(Dir, "new"),
+        6000 = ?FILES:next_number(Old, 6000),
+        ?assertEqual(ok, ?FILES:move_number(Old, New)),
+        ?assert(?FILES:next_number(New, 100) > 6000)
+    end).
+
+numbers_begin_with_the_time_where_nothing_can_be_read_or_written_test() ->
+    with_dir(fun(Dir) ->
+        ok = filelib:ensure_dir(filename:join(Dir, "x")),
+        File = filename:join(Dir, "file"),
+        ok = file:write_file(File, <<>>),
+        ?assertEqual(5000, ?FILES:next_number(File, 5000)),
+        ok = file:write_file(?FILES:path(Dir, "number"), <<"damaged">>),
+        ?assertEqual(5000, ?FILES:next_number(Dir, 5000))
+    end).
+
 every_damage_is_noticed_test() ->
     with_dir(fun(Dir) ->
         ok = ?FILES:write(Dir, "a", <<"one">>, []),

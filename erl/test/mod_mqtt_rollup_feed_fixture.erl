@@ -198,7 +198,7 @@ read_all(Port, Count, Numbers) ->
 
 files(Dir) ->
     case file:list_dir(Dir) of
-        {ok, Names} -> lists:sort(Names);
+        {ok, Names} -> lists:sort(Names) -- ["number"];
         {error, enoent} -> []
     end.
 
