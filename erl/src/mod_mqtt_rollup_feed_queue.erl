@@ -14,11 +14,17 @@
 %%
 %% The limits decide where a frame is put and when there is no room, nothing else: whoever adds
 %% messages asks has_room/1 before. What is added without room is kept all the same.
+%%
+%% A message may be what ends the program, and would be sent again for ever. When some runs in a row have
+%% ended with frames on their way and nothing committed, the messages of the first frame go one by one,
+%% each after the one before it is committed; then it is known which one it is, and when as many runs have
+%% ended at it again it is skipped. Only one until something is committed: if the next one ends the program too, it is not
+%% the messages.
 -module(mod_mqtt_rollup_feed_queue).
 
 -export([new/2, restore/4, set_limits/2]).
 -export([add/2, lost/3, has_room/1]).
--export([up/1, down/1, committed/3, flush/1, next/1, heartbeat/2]).
+-export([up/1, down/1, committed/3, flush/1, next/1, only/2, skip/2, heartbeat/2]).
 -export([unwritten/3, is_writable/1, writable/1, unreadable/2, files/1, close/1]).
 -export([info/1, parse_name/1, bytes/3]).
 
@@ -28,6 +34,9 @@
 -define(BATCH_BYTES, 256 * 1024).
 -define(WINDOW_FRAMES, 8).
 -define(WINDOW_BYTES, 4 * 1024 * 1024).
+%% Runs that end in a row with nothing committed until messages go one by one, and until one is skipped.
+-define(RUNS_TOGETHER, 3).
+-define(RUNS_AT_ALL, 6).
 %% Of an encoded message, beside its texts.
 -define(OVERHEAD, 32).
 %% Of the names of files and what is in them.
@@ -91,6 +100,12 @@
     lost = 0 :: non_neg_integer(),
     lost_topic = <<>> :: binary(),
     lost_total = 0 :: non_neg_integer(),
+    %% Runs that have ended in a row with something on its way and nothing committed.
+    futile_runs = 0 :: non_neg_integer(),
+    %% Messages up to this number go one by one; the one that is on its way; and the newest that was skipped.
+    one_by_one = 0 :: non_neg_integer(),
+    alone = none :: none | pos_integer(),
+    skipped = 0 :: non_neg_integer(),
     %% The newest time that was added or told.
     newest = 0 :: integer()
 }).
@@ -210,7 +225,21 @@ up(Q) ->
 %% @doc The run is over: all that it has not committed is to be sent again.
 -spec down(state()) -> state().
 down(#queue{ready = Ready, sent = Sent} = Q) ->
-    Q#queue{link = down, ready = queue:join(Sent, Ready), sent = queue:new(), sent_bytes = 0, flush = false}.
+    Q1 = count_run(Q),
+    Q1#queue{
+        link = down, ready = queue:join(Sent, Ready), sent = queue:new(), sent_bytes = 0, alone = none, flush = false
+    }.
+
+-spec count_run(state()) -> state().
+count_run(#queue{sent = Sent, alone = Alone, futile_runs = Runs} = Q) ->
+    case {queue:peek(Sent), Alone} of
+        {empty, none} ->
+            Q;
+        {{value, #frame{last = Last}}, none} when Runs + 1 >= ?RUNS_TOGETHER ->
+            Q#queue{futile_runs = Runs + 1, one_by_one = Last};
+        _ ->
+            Q#queue{futile_runs = Runs + 1}
+    end.
 
 %% @doc The program has committed everything up to a number of an epoch. The first time in a run this
 %% says where it begins.
@@ -218,14 +247,13 @@ down(#queue{ready = Ready, sent = Sent} = Q) ->
 committed(_, _, #queue{link = down} = Q) ->
     {Q, []};
 committed(Epoch, Number, #queue{epoch = Epoch} = Q) ->
-    #queue{next = Next, open_count = Count, committed = Committed} = Q,
-    {Q1, Effects} = drop(Number, Q),
+    #queue{next = Next, open_count = Count} = Q,
+    {Q1, Effects} = drop(Number, progress(Number, Q)),
     {
         Q1#queue{
             link = connected,
             %% Numbers that the program has seen would be ignored.
             next = max(Next, Number + 1),
-            committed = max(Committed, Number),
             flush = Count > 0
         },
         Effects
@@ -233,18 +261,32 @@ committed(Epoch, Number, #queue{epoch = Epoch} = Q) ->
 committed(_, _, Q) ->
     {Q#queue{link = connected}, []}.
 
+-spec progress(non_neg_integer(), state()) -> state().
+progress(Number, #queue{committed = Committed} = Q) when Number =< Committed ->
+    Q;
+progress(Number, #queue{alone = Alone} = Q) when is_integer(Alone), Number >= Alone ->
+    Q#queue{committed = Number, futile_runs = 0, alone = none};
+progress(Number, Q) ->
+    Q#queue{committed = Number, futile_runs = 0}.
+
 %% @doc The open batch needs not wait for what comes after it.
 -spec flush(state()) -> state().
 flush(#queue{open_count = Count} = Q) ->
     Q#queue{flush = Count > 0}.
 
-%% @doc The frame that may go to the program now, and the queue for the case that it does.
--spec next(state()) -> nothing | {send, source(), state()}.
-next(#queue{link = connected, ready = Ready} = Q) ->
+%% @doc The frame that may go to the program now, whole or only/2 one message of it, and the queue for the
+%% case that it does. Or the frame of a message that skip/2 is to leave out first.
+-spec next(state()) ->
+    nothing
+    | {send, source(), all | {only, Number :: pos_integer()}, state()}
+    | {skip, source(), Number :: pos_integer()}.
+next(#queue{link = connected, ready = Ready, one_by_one = OneByOne} = Q) ->
     case queue:peek(Ready) of
+        {value, #frame{first = First} = Frame} when First =< OneByOne ->
+            next_alone(Frame, Q);
         {value, #frame{bytes = Bytes} = Frame} ->
             case is_window_open(Bytes, Q) of
-                true -> {send, source(Frame, Q), sent(Frame, Q#queue{ready = queue:drop(Ready)})};
+                true -> {send, source(Frame, Q), all, sent(Frame, Q#queue{ready = queue:drop(Ready)})};
                 false -> nothing
             end;
         empty ->
@@ -253,7 +295,36 @@ next(#queue{link = connected, ready = Ready} = Q) ->
 next(_) ->
     nothing.
 
--spec next_batch(state()) -> nothing | {send, source(), state()}.
+%% The frame stays where it is until all of it is committed.
+-spec next_alone(#frame{}, state()) ->
+    nothing | {send, source(), {only, pos_integer()}, state()} | {skip, source(), pos_integer()}.
+next_alone(_, #queue{alone = Alone}) when is_integer(Alone) ->
+    nothing;
+next_alone(#frame{first = First} = Frame, #queue{committed = Committed, skipped = Skipped} = Q) ->
+    Number = max(First, max(Committed, Skipped) + 1),
+    case Q#queue.futile_runs >= ?RUNS_AT_ALL andalso Skipped =< Committed of
+        true -> {skip, source(Frame, Q), Number};
+        false -> {send, source(Frame, Q), {only, Number}, Q#queue{alone = Number}}
+    end.
+
+%% @doc Leaves out the message that next/1 has named.
+-spec skip(pos_integer(), state()) -> {state(), [effect()]}.
+skip(Number, Q) ->
+    drop(Number, Q#queue{skipped = Number, futile_runs = 0}).
+
+%% @doc One message of a frame, as a frame: everything that arrived until it did is there.
+-spec only(pos_integer(), binary()) -> {message(), binary()}.
+only(Number, Bin) ->
+    {feed, Epoch, First, _, Lost, LostTopic, Messages} = binary_to_term(Bin),
+    {_, _, Arrival, _, _} = Message = lists:nth(Number - First + 1, Messages),
+    Told =
+        case Number of
+            First -> Lost;
+            _ -> 0
+        end,
+    {Message, term_to_binary({feed, Epoch, Number, Arrival, Told, LostTopic, [Message]})}.
+
+-spec next_batch(state()) -> nothing | {send, source(), all, state()}.
 next_batch(#queue{open_count = 0}) ->
     nothing;
 next_batch(#queue{sent = Sent, flush = Flush, open_bytes = Bytes} = Q) ->
@@ -262,7 +333,7 @@ next_batch(#queue{sent = Sent, flush = Flush, open_bytes = Bytes} = Q) ->
             %% It goes out at once, so it is not worth a file.
             {#frame{place = Bin, bytes = Size} = Frame, Q1} = seal(Q),
             Q2 = Q1#queue{memory = Q1#queue.memory + Size, messages = Q1#queue.messages + count(Frame)},
-            {send, {memory, Bin}, sent(Frame, Q2)};
+            {send, {memory, Bin}, all, sent(Frame, Q2)};
         false ->
             nothing
     end.

@@ -143,23 +143,57 @@ flush(#store{queue = Queue} = Store) ->
     Store#store{queue = mod_mqtt_rollup_feed_queue:flush(Queue)}.
 
 %% @doc The frame that may go to the program now, with the stores for the cases that it does and that it
-%% does not. Files that cannot be used are put aside.
+%% does not. Files that cannot be used are put aside, and so is a message that ends the program.
 -spec next(store()) -> {send, binary(), Sent :: store(), Unsent :: store()} | {nothing, store()}.
-next(#store{queue = Queue, dir = Dir} = Store) ->
+next(#store{queue = Queue} = Store) ->
     case mod_mqtt_rollup_feed_queue:next(Queue) of
         nothing ->
             {nothing, Store};
-        {send, {memory, Bin}, Sent} ->
-            {send, Bin, Store#store{queue = Sent}, Store};
-        {send, {file, Name}, Sent} ->
-            case mod_mqtt_rollup_feed_files:read(Dir, Name) of
-                {ok, Bin} ->
-                    {send, Bin, Store#store{queue = Sent}, Store};
-                {error, Reason} ->
-                    put_aside(Name, Reason, Store),
-                    next(Store#store{queue = mod_mqtt_rollup_feed_queue:unreadable(Name, Queue)})
-            end
+        {send, Source, Part, Sent} ->
+            with_frame(Source, Store, fun(Bin) ->
+                {send, part(Part, Bin), Store#store{queue = Sent}, Store}
+            end);
+        {skip, Source, Number} ->
+            with_frame(Source, Store, fun(Bin) -> next(skip(Number, Bin, Store)) end)
     end.
+
+-spec with_frame(mod_mqtt_rollup_feed_queue:source(), store(), fun((binary()) -> Next)) -> Next when
+    Next :: {send, binary(), store(), store()} | {nothing, store()}.
+with_frame({memory, Bin}, _, Use) ->
+    Use(Bin);
+with_frame({file, Name}, #store{queue = Queue, dir = Dir} = Store, Use) ->
+    case mod_mqtt_rollup_feed_files:read(Dir, Name) of
+        {ok, Bin} ->
+            Use(Bin);
+        {error, Reason} ->
+            put_aside(Name, Reason, Store),
+            next(Store#store{queue = mod_mqtt_rollup_feed_queue:unreadable(Name, Queue)})
+    end.
+
+-spec part(all | {only, pos_integer()}, binary()) -> binary().
+part(all, Bin) ->
+    Bin;
+part({only, Number}, Bin) ->
+    {_, Frame} = mod_mqtt_rollup_feed_queue:only(Number, Bin),
+    Frame.
+
+-spec skip(pos_integer(), binary(), store()) -> store().
+skip(Number, Bin, #store{vhost = VHost, dir = Dir, queue = Queue} = Store) ->
+    {{Topic, _, _, _, _}, Frame} = mod_mqtt_rollup_feed_queue:only(Number, Bin),
+    Name = lists:flatten(io_lib:format("message-~b.aside", [Number])),
+    Kept =
+        case mod_mqtt_rollup_feed_files:write(Dir, Name, Frame, [sync]) of
+            ok -> ["it is kept in ", mod_mqtt_rollup_feed_files:path(Dir, Name)];
+            {error, Reason} -> ["it could not be kept: ", file:format_error(Reason)]
+        end,
+    ?ERROR_MSG(
+        "mod_mqtt_rollup at ~ts: the program ended each time that it was given a certain message of ~ts, which is "
+        "left out; ~ts. Please report it",
+        [VHost, Topic, Kept]
+    ),
+    perform(
+        mod_mqtt_rollup_feed_queue:skip(Number, mod_mqtt_rollup_feed_queue:lost(1, Topic, Queue)), Store
+    ).
 
 -spec heartbeat(NowMs :: integer(), store()) -> nothing | {send, binary(), store()}.
 heartbeat(Now, #store{queue = Queue} = Store) ->

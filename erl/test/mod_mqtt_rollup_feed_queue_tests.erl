@@ -66,8 +66,8 @@ messages_that_come_together_are_put_as_those_that_come_one_by_one_test_() ->
 
 a_busy_port_changes_nothing_test() ->
     Q = add([m(1)], connected()),
-    {send, First, _} = ?Q:next(Q),
-    ?assertMatch({send, First, _}, ?Q:next(Q)).
+    {send, First, all, _} = ?Q:next(Q),
+    ?assertMatch({send, First, all, _}, ?Q:next(Q)).
 
 an_open_batch_can_be_sent_without_waiting_test() ->
     {[_], Q1} = sent(add([m(1)], connected())),
@@ -156,6 +156,60 @@ there_is_no_room_when_memory_and_files_are_full_test() ->
     {_, Q3} = sent(commit(0, 0, ?Q:up(Q2))),
     {Q4, _} = ?Q:committed(7, 1, Q3),
     ?assert(?Q:has_room(Q4)).
+
+after_three_runs_in_vain_messages_go_one_by_one_until_all_of_that_frame_is_committed_test() ->
+    Q1 = ends(2, add([m(1), m(2), m(3)], connected())),
+    {[Whole], _} = sent(Q1),
+    ?assertEqual([1, 2, 3], ids(Whole)),
+    Q2 = ends(1, Q1),
+    {[First], Q3} = sent(add([m(4)], Q2)),
+    ?assertMatch({feed, 7, 1, 1001, 0, _, [_]}, First),
+    ?assertEqual(nothing, ?Q:heartbeat(5000, Q3)),
+    {[Second], Q4} = sent(commit(1, Q3)),
+    ?assertMatch({feed, 7, 2, 1002, 0, _, [_]}, Second),
+    {[Third], Q5} = sent(commit(2, Q4)),
+    ?assertEqual([3], ids(Third)),
+    {[Rest], Q6} = sent(add([m(5)], commit(3, Q5))),
+    ?assertEqual([4, 5], ids(Rest)),
+    ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(commit(5, Q6))).
+
+a_message_that_ends_six_runs_in_a_row_is_skipped_and_no_other_test() ->
+    Q1 = ends(3, add([m(1), m(2), m(3)], connected())),
+    {[_], Q2} = sent(Q1),
+    Q3 = ends(6, commit(1, Q2)),
+    {skip, {memory, Bin}, 2} = ?Q:next(Q3),
+    {{<<"2">>, _, _, _, _}, Alone} = ?Q:only(2, Bin),
+    ?assertMatch({feed, 7, 2, 1002, 0, _, [_]}, binary_to_term(Alone)),
+    {Q4, []} = ?Q:skip(2, Q3),
+    {[Third], Q5} = sent(Q4),
+    ?assertEqual([3], ids(Third)),
+    ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(commit(3, Q5))).
+
+the_last_message_of_a_frame_is_skipped_with_the_frame_test() ->
+    Q1 = ends(6, add([m(1)], connected())),
+    {skip, _, 1} = ?Q:next(Q1),
+    {Q2, []} = ?Q:skip(1, Q1),
+    ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(Q2)),
+    {[Frame], _} = sent(add([m(2)], Q2)),
+    ?assertMatch({feed, 7, 2, _, _, _, [_]}, Frame).
+
+only_one_message_is_skipped_until_something_is_committed_test() ->
+    Q1 = ends(6, add([m(1), m(2), m(3)], connected())),
+    {Q2, []} = ?Q:skip(1, Q1),
+    Q3 = ends(20, Q2),
+    {[Second], Q4} = sent(Q3),
+    ?assertEqual([2], ids(Second)),
+    ?assertMatch({skip, _, 3}, ?Q:next(ends(6, commit(2, Q4)))).
+
+runs_that_commit_something_or_were_sent_nothing_do_not_count_test() ->
+    Q1 = ends(2, add([m(1), m(2)], connected())),
+    {[_], Q2} = sent(Q1),
+    Q3 = ends(1, commit(0, ?Q:up(?Q:down(commit(1, Q2))))),
+    {[Whole], _} = sent(Q3),
+    ?assertEqual([1, 2], ids(Whole)),
+    Q4 = lists:foldl(fun(_, Q) -> commit(0, ?Q:up(?Q:down(Q))) end, Q3, lists:seq(1, 10)),
+    {[Again], _} = sent(Q4),
+    ?assertEqual([1, 2], ids(Again)).
 
 what_was_lost_is_told_with_the_next_frame_once_test() ->
     Q = ?Q:lost(2, <<"b">>, ?Q:lost(1, <<"a">>, connected())),
@@ -273,7 +327,10 @@ course(Seed) ->
         taken => [],
         to => [],
         from => [],
-        runs => false
+        runs => false,
+        %% A message that ends the program, if there is one, and how many runs in a row committed nothing.
+        deadly => pick([0, rand:uniform(20)]),
+        futile => 0
     },
     try
         World = lists:foldl(fun(_, W) -> checked(event(rand:uniform(100), W)) end, World0, lists:seq(1, 300)),
@@ -300,10 +357,8 @@ event(N, #{runs := true, queue := Q} = W) when N =< 60 ->
     case {?Q:next(Q), rand:uniform(4)} of
         {nothing, _} -> W;
         {_, 1} -> W;
-        {{send, {memory, Bin}, Q1}, _} -> W#{queue := Q1, to := maps:get(to, W) ++ [Bin]};
-        {{send, {file, Name}, Q1}, _} ->
-            #{files := #{Name := Bin}} = W,
-            W#{queue := Q1, to := maps:get(to, W) ++ [Bin]}
+        {{send, Source, Part, Q1}, _} -> W#{queue := Q1, to := maps:get(to, W) ++ [frame(Source, Part, W)]};
+        {{skip, Source, Number}, _} -> skip(Source, Number, W)
     end;
 event(N, #{runs := true, to := [Bin | To], taken := Taken} = W) when N =< 75 ->
     W#{to := To, taken := Taken ++ [binary_to_term(Bin)]};
@@ -320,8 +375,8 @@ event(N, #{queue := Q, clock := Clock} = W) when N =< 92 ->
 event(N, #{queue := Q} = W) when N =< 93 ->
     {Q1, Effects} = ?Q:writable(?Q:flush(Q)),
     files(Effects, W#{queue := Q1});
-event(N, #{runs := true, queue := Q} = W) when N =< 95 ->
-    W#{runs := false, queue := ?Q:down(Q), to := [], from := [], taken := []};
+event(N, #{runs := true} = W) when N =< 95 ->
+    ended(W);
 event(N, #{runs := false, queue := Q, epoch := Epoch, number := Number} = W) when N =< 98 ->
     W#{runs := true, queue := ?Q:up(Q), from := [{committed, Epoch, Number}]};
 event(99, #{files := Files, added := Added, stored := Stored} = W) ->
@@ -339,7 +394,20 @@ restart(Files, #{limits := Limits, starts := Starts} = W) ->
     {Q, []} = ?Q:restore(Found, rand:uniform(1 bsl 62), (Starts + 1) * 1000000, Limits),
     W#{files := Files, queue := Q, starts := Starts + 1, runs := false, to := [], from := [], taken := []}.
 
-%% The program commits a part of what it has.
+frame({memory, Bin}, all, _) -> Bin;
+frame({file, Name}, all, #{files := Files}) -> maps:get(Name, Files);
+frame(Source, {only, Number}, W) -> element(2, ?Q:only(Number, frame(Source, all, W))).
+
+skip(Source, Number, #{queue := Q, added := Added, futile := Futile} = W) ->
+    ?assert(Futile >= 6),
+    [Id] = ids(binary_to_term(frame(Source, {only, Number}, W))),
+    {Q1, Effects} = ?Q:skip(Number, Q),
+    files(Effects, W#{queue := Q1, added := lists:delete(Id, Added)}).
+
+ended(#{queue := Q, futile := Futile} = W) ->
+    W#{runs := false, queue := ?Q:down(Q), futile := Futile + 1, to := [], from := [], taken := []}.
+
+%% The program commits a part of what it has, or ends at a message that it cannot bear.
 store(#{taken := [{feed, Epoch, First, _, _, _, Messages} | Rest], stored := Stored} = W) ->
     #{epoch := Known, number := Number} = W,
     Last =
@@ -350,12 +418,15 @@ store(#{taken := [{feed, Epoch, First, _, _, _, Messages} | Rest], stored := Sto
     Numbered = lists:zip(lists:seq(First, First + length(Messages) - 1), Messages),
     New = [{N, binary_to_integer(Topic)} || {N, {Topic, _, _, _, _}} <- Numbered, N > Last],
     Part = lists:sublist(New, rand:uniform(length(New) + 1)),
-    case Part of
-        [] ->
+    case lists:keymember(maps:get(deadly, W), 2, Part) of
+        true ->
+            ended(W);
+        false when Part =:= [] ->
             W#{taken := Rest};
-        _ ->
+        false ->
             {Newest, _} = lists:last(Part),
             W#{
+                futile := 0,
                 taken := [Frame || Part =/= New, Frame <- [hd(maps:get(taken, W))]] ++ Rest,
                 epoch := Epoch,
                 number := Newest,
@@ -389,21 +460,24 @@ checked(#{queue := Q, limits := #{memory := Memory, disk := Disk}, files := File
     W.
 
 %% The program is there and nothing disturbs any more.
+finish(#{runs := true} = W) ->
+    finish(ended(W));
 finish(#{queue := Q, epoch := Epoch, number := Number} = W) ->
     {Q1, Effects} = ?Q:committed(Epoch, Number, ?Q:up(Q)),
     settle(files(Effects, W#{queue := Q1, runs := true, to := [], from := [], taken := []})).
 
+settle(#{runs := false} = W) ->
+    finish(W);
 settle(#{taken := [_ | _]} = W) ->
     settle(store(W));
 settle(#{to := [Bin | To]} = W) ->
     settle(W#{to := To, taken := [binary_to_term(Bin)]});
 settle(#{queue := Q, from := From, files := Files} = W) ->
     case {?Q:next(Q), From} of
-        {{send, {memory, Bin}, Q1}, _} ->
-            settle(W#{queue := Q1, to := [Bin]});
-        {{send, {file, Name}, Q1}, _} ->
-            #{Name := Bin} = Files,
-            settle(W#{queue := Q1, to := [Bin]});
+        {{send, Source, Part, Q1}, _} ->
+            settle(W#{queue := Q1, to := [frame(Source, Part, W)]});
+        {{skip, Source, Number}, _} ->
+            settle(skip(Source, Number, W));
         {nothing, [{committed, Epoch, Number} | Rest]} ->
             {Q1, Effects} = ?Q:committed(Epoch, Number, Q),
             settle(files(Effects, W#{queue := Q1, from := Rest}));
@@ -455,9 +529,23 @@ sent(Q) ->
 sent(Q, Frames) ->
     case ?Q:next(Q) of
         nothing -> {lists:reverse(Frames), Q};
-        {send, {memory, Bin}, Q1} -> sent(Q1, [binary_to_term(Bin) | Frames]);
-        {send, {file, _} = File, Q1} -> sent(Q1, [File | Frames])
+        {send, {memory, Bin}, all, Q1} -> sent(Q1, [binary_to_term(Bin) | Frames]);
+        {send, {memory, Bin}, {only, Number}, Q1} ->
+            {_, Frame} = ?Q:only(Number, Bin),
+            sent(Q1, [binary_to_term(Frame) | Frames]);
+        {send, {file, _} = File, all, Q1} -> sent(Q1, [File | Frames])
     end.
+
+%% So many runs that are sent all they may have and commit nothing.
+ends(Runs, Q) ->
+    lists:foldl(
+        fun(_, Q1) ->
+            {[_ | _], Q2} = sent(Q1),
+            commit(0, ?Q:up(?Q:down(Q2)))
+        end,
+        Q,
+        lists:seq(1, Runs)
+    ).
 
 ids({feed, _, _, _, _, _, Messages}) ->
     [binary_to_integer(Topic) || {Topic, _, _, _, _} <- Messages].

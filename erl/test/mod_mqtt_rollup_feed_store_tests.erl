@@ -142,3 +142,49 @@ a_disk_that_is_full_costs_nothing_that_is_in_memory_test() ->
         {feed, Epoch, 2, _, _, _, [_]} = frame(Port),
         ok = file:delete(Dir)
     end).
+
+a_message_that_ends_the_program_each_time_is_left_out_told_and_kept_test() ->
+    with_feed(fun(#{feed := Feed, dir := Dir}) ->
+        [publish(<<"home/a/t">>, Payload) || Payload <- [<<"1">>, <<"deadly">>, <<"3">>]],
+        ?assertMatch(#{waiting := 3}, info()),
+        %% Three with all of them, and six with that one.
+        run_until_left_out(Feed, 9),
+        #{lost := 1, waiting := 0} = until(fun(#{waiting := N}) -> N =:= 0 end),
+        [Name] = files(Dir),
+        ?assertEqual(".aside", filename:extension(Name)),
+        {ok, Bin} = mod_mqtt_rollup_feed_files:read(Dir, Name),
+        ?assertMatch({feed, _, 2, _, 0, _, [{<<"home/a/t">>, <<"deadly">>, _, _, _}]}, binary_to_term(Bin))
+    end).
+
+%% A program that commits everything but ends at one message; how often it may.
+run_until_left_out(Feed, Runs) ->
+    Port = open("cat"),
+    ?FEED:up(?HOST, Port, feed(#{})),
+    ?FEED:committed(?HOST, 0, 0),
+    case take(Port) of
+        ended when Runs > 0 ->
+            true = port_close(Port),
+            _ = sys:get_state(Feed),
+            run_until_left_out(Feed, Runs - 1);
+        done ->
+            ok
+    end.
+
+take(Port) ->
+    case frame(Port) of
+        {feed, _, _, _, _, _, []} ->
+            take(Port);
+        {feed, Epoch, First, _, _, _, Messages} ->
+            Payloads = [Payload || {_, Payload, _, _, _} <- Messages],
+            Last = First + length(Messages) - 1,
+            case {lists:member(<<"deadly">>, Payloads), lists:last(Payloads)} of
+                {true, _} ->
+                    ended;
+                {false, <<"3">>} ->
+                    ?FEED:committed(?HOST, Epoch, Last),
+                    done;
+                {false, _} ->
+                    ?FEED:committed(?HOST, Epoch, Last),
+                    take(Port)
+            end
+    end.

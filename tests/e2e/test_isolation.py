@@ -198,3 +198,50 @@ def test_a_program_that_is_not_there_for_long_is_told_once(server, home, kind):
     assert len(lines) <= 2, lines
     home.reconfigure(server, OPTIONS, "the program is running")
     until(lambda: count(server, topic) == sent, what="everything that was published meanwhile")
+
+
+DIES_OF_A_WORD = """\
+#!/usr/bin/python3
+# The program, which is killed when it is given a certain word.
+import os, subprocess, sys
+source = os.dup(3)
+its, ours = os.pipe()
+os.dup2(its, 3)
+real = subprocess.Popen(["{real}", *sys.argv[1:]], pass_fds=(3, 4))
+os.close(3)
+os.close(4)
+tail = b""
+while data := os.read(source, 65536):
+    tail = tail[-20:] + data
+    if b"deadly" in tail:
+        real.kill()
+        sys.exit(real.wait() and 1)
+    while data:
+        data = data[os.write(ours, data) :]
+os.close(ours)
+sys.exit(real.wait())
+"""
+
+
+def test_a_message_that_ends_the_program_each_time_stops_no_other(server, home):
+    program = server.path("dies-of-a-word")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write(DIES_OF_A_WORD.format(real=server.installed_path("priv", "bin", "mqtt_rollup")))
+    os.chmod(program, 0o755)
+    since = server.log_position()
+    lost = int(status(server)["feed.lost"])
+    home.reconfigure(server, f"program: {program}\n" + OPTIONS, "the program is running")
+    sensor = home.mqtt(server, "sensors")
+    sent = 0
+    for word in ("harmless", "deadly", "harmless", "harmless"):
+        sensor.publish("count/words", json.dumps({"value": 1, "word": word}))
+        sent += word == "harmless"
+    told = "the program ended each time that it was given a certain message of count/words, which is left out"
+    server.wait_for_log(told, since=since)
+    until(lambda: count(server, "count/words") == sent, what="all but the one that it cannot bear")
+    assert int(status(server)["feed.lost"]) == lost + 1
+    (kept,) = re.findall(r"it is kept in (\S+\.aside)", "\n".join(server.log_lines(since)))
+    with open(kept, "rb") as file:
+        assert b"deadly" in file.read()
+    home.reconfigure(server, OPTIONS, "the program is running")
+    assert count(server, "count/words") == sent
