@@ -108,6 +108,12 @@ std::optional<std::string> encode_number(const Summary& summary, const SummarySt
   return payload;
 }
 
+// Beside whole numbers an average with two decimals reads like another quantity; without any, that
+// of a switch would be 0 or 1.
+int decimals_in_text(AggregateKind kind, int decimals) {
+  return std::min(decimals_for(kind, decimals), std::max(decimals, 1));
+}
+
 std::string first_line(const Summary& summary, const SummaryStyle& style) {
   const std::string unit = safe_text(style.unit);
   const std::string digits = summary.value ? format_fixed(*summary.value, style.decimals) : "";
@@ -120,7 +126,7 @@ std::string first_line(const Summary& summary, const SummaryStyle& style) {
   for (const AggregateKind kind : {AggregateKind::min, AggregateKind::mean, AggregateKind::max}) {
     const std::optional<double> value = shown_value(summary, kind);
     const std::string number =
-        value ? format_fixed(*value, decimals_for(kind, style.decimals)) : "";
+        value ? format_fixed(*value, decimals_in_text(kind, style.decimals)) : "";
     if (!number.empty()) {
       parts += (parts.empty() ? "" : " · ") + std::string(to_string(kind)) + " " + number;
     }

@@ -139,6 +139,20 @@ TEST(TextSummaryTest, ADayIsTwentyFourHoursAndOneSampleIsOne) {
   EXPECT_EQ(text_of(summary), "22.1 °C   min 22.1 · mean 22.1 · max 22.1 (24 h, 1 sample)");
 }
 
+TEST(TextSummaryTest, TheMeanOfWholeNumbersHasOneDecimalMoreThanThey) {
+  SummaryStyle how = style(OutputFormat::text);
+  how.decimals = 0;
+  Summary summary = example_summary();
+  summary.spark.clear();
+  summary.value = 22;
+  summary.aggregate.min = 18;
+  summary.aggregate.max = 26;
+  EXPECT_EQ(text_of(summary, how), "22 °C   min 18 · mean 21.0 · max 26 (1 h, 288 samples)");
+  how.decimals = 2;
+  EXPECT_EQ(text_of(summary, how),
+            "22.00 °C   min 18.00 · mean 21.00 · max 26.00 (1 h, 288 samples)");
+}
+
 TEST(TextSummaryTest, WhatIsNotKnownIsLeftOut) {
   Summary summary = held_only();
   EXPECT_EQ(text_of(summary), "4.5 °C   min 4.5 · max 4.5 (1 h, 0 samples)");
