@@ -28,7 +28,7 @@ commands() ->
             tags = [mqtt],
             desc = "Show the counters of mod_mqtt_rollup",
             longdesc =
-                "Every line is a name and a value. For each stream and broker the names begin with "
+                "Columns, parted by tabs: name, value. For each stream and broker the names begin with "
                 "'stream.NAME.' and 'broker.NAME.', and with 'feed.' for what waits for the program: "
                 "messages that it has not committed, their bytes in memory and on disk, and the age of the "
                 "oldest; how many were dropped because that was full; and how many publications were seen, "
@@ -46,7 +46,10 @@ commands() ->
             name = mqtt_rollup_series,
             tags = [mqtt],
             desc = "List the series of mod_mqtt_rollup with their last values",
-            longdesc = "The filter is a topic filter such as home/+/temperature; an empty one takes all.",
+            longdesc =
+                "Columns, parted by tabs: name, stream, value, unit, age, count. Value is the last one, age is "
+                "that of it in seconds, count is the number of samples. Unknown ones are empty. The filter is "
+                "a topic filter such as home/+/temperature; an empty one takes all.",
             module = ?MODULE,
             function = series,
             args = [{host, binary}, {filter, binary}],
@@ -74,9 +77,11 @@ commands() ->
             tags = [mqtt],
             desc = "Show the history of a series of mod_mqtt_rollup",
             longdesc =
-                "Last and step are durations such as 24h and 5m; empty ones mean 24h and what gives about "
-                "60 rows. Aggregates is a list with commas of avg, mean, min, max, sum, count, first, last, "
-                "stddev; an empty one means avg,min,max. Unknown values are empty.",
+                "Columns, parted by tabs: start, values. Start is the beginning of each interval in UTC, "
+                "values are the aggregates in the order asked for, with semicolons between them. Unknown ones "
+                "are empty. Last and step are durations such as 24h and 5m; empty ones mean 24h and what "
+                "gives about 60 rows. Aggregates is a list with commas of avg, mean, min, max, sum, count, "
+                "first, last, stddev; an empty one means avg,min,max.",
             module = ?MODULE,
             function = history,
             args = [
