@@ -18,6 +18,8 @@
 -define(ROWS_MAX, 100000).
 
 -type fact() :: {Name :: binary(), Value :: binary()}.
+%% As ejabberd knows it: ejabberd_ctl prints type and text, mod_http_api makes an answer of the type.
+-type refusal() :: {error, Type :: atom(), Code :: 400..599, Text :: binary()}.
 
 %% @doc The commands for registration.
 -spec commands() -> [ejabberd_commands()].
@@ -98,8 +100,41 @@ commands() ->
         }
     ].
 
--spec status(binary()) -> [fact()].
+-spec status(binary()) -> [fact()] | refusal().
 status(Host) ->
+    answer(fun() -> status_of(Host) end).
+
+-spec series(binary(), binary()) -> [tuple()] | refusal().
+series(Host, Filter) ->
+    answer(fun() -> series_of(Host, Filter) end).
+
+-spec history(binary(), binary(), binary(), binary(), binary()) -> [{binary(), binary()}] | refusal().
+history(Host, Series, Last, Step, AggregateNames) ->
+    answer(fun() -> history_of(Host, Series, Last, Step, AggregateNames) end).
+
+%%%===================================================================
+%%% Internal functions
+%%%===================================================================
+
+%% Passes a refusal on in the ways that ejabberd has. ejabberd_ctl prints what is returned as a
+%% sentence, and what is thrown as an Erlang term; mod_http_api answers with 404 or 500 to what is
+%% returned, and only with 400, for a wrong argument, to what is thrown.
+-spec answer(fun(() -> Rows)) -> Rows | refusal().
+answer(Fun) ->
+    try
+        Fun()
+    catch
+        throw:{error, invalid_parameter, _, Text} = Refusal ->
+            case mod_mqtt_rollup_compat:is_console() of
+                true -> Refusal;
+                false -> throw({error, Text})
+            end;
+        throw:{error, _, _, _} = Refusal ->
+            Refusal
+    end.
+
+-spec status_of(binary()) -> [fact()].
+status_of(Host) ->
     VHost = vhost(Host),
     Answer = ask_status(VHost, erlang:monotonic_time(millisecond) + ?STATUS_TIMEOUT),
     Link = link_facts(VHost),
@@ -137,8 +172,8 @@ ask_status(VHost, Until) ->
             Answer
     end.
 
--spec series(binary(), binary()) -> [tuple()].
-series(Host, Filter) ->
+-spec series_of(binary(), binary()) -> [tuple()].
+series_of(Host, Filter) ->
     Rows = all_rows(
         vhost(Host), {series, #{filter => Filter, 'after' => <<>>, max => ?BATCH}}, 0, []
     ),
@@ -161,16 +196,16 @@ series(Host, Filter) ->
         } <- Rows
     ].
 
--spec history(binary(), binary(), binary(), binary(), binary()) -> [{binary(), binary()}].
-history(Host, Series, Last, Step, AggregateNames) ->
+-spec history_of(binary(), binary(), binary(), binary(), binary()) -> [{binary(), binary()}].
+history_of(Host, Series, Last, Step, AggregateNames) ->
     Aggregates = aggregates(AggregateNames),
     VHost = vhost(Host),
     Question = #{
         series => Series,
         from_ms => null,
         to_ms => null,
-        last_ms => duration("last", Last),
-        step_ms => duration("step", Step),
+        last_ms => duration(<<"last">>, Last),
+        step_ms => duration(<<"step">>, Step),
         aggregates => Aggregates,
         max => ?BATCH,
         'after' => <<>>
@@ -180,16 +215,12 @@ history(Host, Series, Last, Step, AggregateNames) ->
      || {Decimals, {At, Values}} <- all_rows(VHost, {history, Question}, 0, [])
     ].
 
-%%%===================================================================
-%%% Internal functions
-%%%===================================================================
-
 -spec vhost(binary()) -> binary().
 vhost(Host) ->
     VHost = jid:nameprep(Host),
     case is_binary(VHost) andalso gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
         true -> VHost;
-        false -> throw({not_found, "mod_mqtt_rollup is not loaded at this host"})
+        false -> fail({not_found, <<"host">>, <<"expected a virtual host with mod_mqtt_rollup, got ", Host/binary>>})
     end.
 
 -spec link_facts(binary()) -> [fact()].
@@ -239,8 +270,14 @@ show(Value) when is_binary(Value) -> Value.
 
 %% Goes through all pages. Rows of a history carry the decimals of their answer.
 -spec all_rows(binary(), mod_mqtt_rollup_adhoc:ask(), non_neg_integer(), [[term()]]) -> [term()].
-all_rows(_, _, Count, _) when Count > ?ROWS_MAX ->
-    throw({error, "There are too many rows"});
+all_rows(_, {Kind, _}, Count, _) when Count > ?ROWS_MAX ->
+    Rows = integer_to_binary(?ROWS_MAX),
+    {Place, Remedy} =
+        case Kind of
+            series -> {<<"filter">>, <<"choose a narrower one">>};
+            history -> {<<"step">>, <<"choose a longer one, or a shorter last">>}
+        end,
+    fail({too_large, Place, <<"more than ", Rows/binary, " rows, ", Remedy/binary>>});
 all_rows(VHost, {Kind, Question} = Ask, Count, Pages) ->
     case mod_mqtt_rollup_query:ask(VHost, everything, Ask) of
         {ok, #{rows := Rows, next := Next} = Answer} ->
@@ -269,13 +306,13 @@ values(Aggregates, Values, Decimals) ->
     ),
     iolist_to_binary(lists:join($;, Texts)).
 
--spec duration(string(), binary()) -> pos_integer() | null.
+-spec duration(binary(), binary()) -> pos_integer() | null.
 duration(_, <<>>) ->
     null;
 duration(Name, Text) ->
     case mod_mqtt_rollup_duration:parse(Text) of
         {ok, Ms} when Ms > 0 -> Ms;
-        _ -> throw({error, Name ++ ": expected a duration such as 90s, 5m, 24h or 7d"})
+        _ -> fail({bad_request, Name, <<"expected a duration such as 90s, 5m, 24h or 7d">>})
     end.
 
 -spec aggregates(binary()) -> [atom(), ...].
@@ -286,13 +323,23 @@ aggregates(Text) ->
     Names = [string:trim(Name) || Name <- binary:split(Text, <<",">>, [global])],
     case [Found || Name <- Names, Found <- Known, atom_to_binary(Found, utf8) =:= Name] of
         Found when length(Found) =:= length(Names), Found =/= [] -> Found;
-        _ -> throw({error, "aggregates: expected some of avg,mean,min,max,sum,count,first,last,stddev"})
+        _ ->
+            fail({bad_request, <<"aggregates">>, <<"expected some of avg,mean,min,max,sum,count,first,last,stddev">>})
     end.
 
 -spec fail(mod_mqtt_rollup_query:failure()) -> no_return().
-fail({not_found, _, Message}) ->
-    throw({not_found, binary_to_list(Message)});
-fail({_, <<>>, Message}) ->
-    throw({error, binary_to_list(Message)});
-fail({_, Place, Message}) ->
-    throw({error, binary_to_list(<<Place/binary, ": ", Message/binary>>)}).
+fail({Code, Place, Message}) ->
+    {Type, Number} = refusal_type(Code),
+    throw({error, Type, Number, iolist_to_binary([[[Place, ": "] || Place =/= <<>>], Message, remedy(Code)])}).
+
+-spec refusal_type(atom()) -> {Type :: atom(), Code :: 400..599}.
+refusal_type(not_found) -> {not_exists, 404};
+refusal_type(bad_request) -> {invalid_parameter, 400};
+refusal_type(too_large) -> {invalid_parameter, 400};
+refusal_type(Code) -> {Code, 500}.
+
+%% What is wrong with an argument says what was expected; these do not.
+-spec remedy(atom()) -> binary().
+remedy(unavailable) -> <<"; mqtt_rollup_status tells why">>;
+remedy(timeout) -> <<"; try again, or see mqtt_rollup_status">>;
+remedy(_) -> <<>>.

@@ -3,7 +3,7 @@
 %% @doc Where ejabberd 23.01 and later versions differ, or none has what is needed.
 -module(mod_mqtt_rollup_compat).
 
--export([register_commands/3, unregister_commands/3, is_started/0]).
+-export([register_commands/3, unregister_commands/3, is_started/0, is_console/0]).
 
 -include("ejabberd_commands.hrl").
 
@@ -11,6 +11,12 @@
 -spec is_started() -> boolean().
 is_started() ->
     lists:keymember(ejabberd, 1, application:which_applications(15000)).
+
+%% @doc Does ejabberdctl run this command? No version tells a command who calls it. But ejabberdctl is a
+%% node of its own, and what it calls here writes to there.
+-spec is_console() -> boolean().
+is_console() ->
+    node(group_leader()) =/= node().
 
 %% @doc Registers API commands once for all virtual hosts. Newer versions complain loudly about a
 %% command that is there already, so the first host does it.

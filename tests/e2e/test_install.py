@@ -1,7 +1,9 @@
 """The package, as `ejabberdctl` installs and judges it."""
 
+import json
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import stat
@@ -9,6 +11,7 @@ import subprocess
 
 import pytest
 from answers import count, until
+from rollup_testing.ejabberd import ApiError
 from rollup_testing.process import as_service, give_to_service, remove_directory, service_directory
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -203,6 +206,37 @@ def test_ejabberdctl_prints_status_series_and_history(home):
     assert row.split("\t")[:4] == ["home/hall/t", "t", "21.5", "°C"]
     printed = server.ctl("mqtt_rollup_history", "localhost", "home/hall/t", "1h", "1h", "count,max")
     assert [line.split("\t")[1] for line in printed.splitlines() if line].count("1;21.5") == 1
-    assert "there is no series of this name" in server.ctl(
-        "mqtt_rollup_history", "localhost", "nowhere", "1h", "1h", "count", check=False
-    )
+
+
+def test_a_refused_command_is_a_sentence_and_a_failure(home):
+    """Not an Erlang term; and for users of the ReST API, what they got wrong is not the server's fault."""
+    server = home.rollup('streams:\n  t: {topic: "home/{room}/t", resolution: 1h}\n')
+    home.mqtt(server, "sensors").publish("home/hall/t", "21.5")
+    until(lambda: count(server, "home/hall/t") == 1)
+    question = {"host": "localhost", "series": "home/hall/t", "last": "1h", "step": "1h", "aggregates": "max"}
+    for wrong, kind, code, sentence in (
+        ({"host": "é.example"}, "not_exists", 404, "host: expected a virtual host with mod_mqtt_rollup, got é.example"),
+        ({"series": "home/hal/t"}, "not_exists", 404, "series: there is no series of this name, did you mean home/hall/t"),
+        ({"last": "1 fortnight"}, "invalid_parameter", 400, "last: expected a duration such as 90s, 5m, 24h or 7d"),
+        ({"step": "90m"}, "invalid_parameter", 400, "step: expected a multiple of the stream's resolution 1h, got 1h30m"),
+    ):  # fmt: skip
+        with pytest.raises(AssertionError) as refused:
+            server.ctl("mqtt_rollup_history", *{**question, **wrong}.values())
+        assert str(refused.value).endswith(f" gave 1: Error: {kind}: {sentence}\n")
+        with pytest.raises(ApiError) as refused:
+            server.api("mqtt_rollup_history", **{**question, **wrong})
+        http_code, body = re.fullmatch(r"mqtt_rollup_history gave (\d+): (.*)", str(refused.value)).groups()
+        assert int(http_code) == code
+        answer = json.loads(body)
+        assert (answer["message"] if isinstance(answer, dict) else answer) == sentence
+
+
+def test_a_question_while_the_program_is_away_is_refused_with_a_remedy(home):
+    server = home.ejabberd()
+    server.add_installed(home.installed_path())
+    server.write_config("program: /nowhere\n")
+    server.start()
+    with pytest.raises(AssertionError, match="gave 1: Error: unavailable: The program is not running; mqtt_rollup_status "):
+        server.ctl("mqtt_rollup_series", "localhost", "")
+    with pytest.raises(ApiError, match="gave 500: .*The program is not running; mqtt_rollup_status tells why"):
+        server.api("mqtt_rollup_series", host="localhost", filter="")
