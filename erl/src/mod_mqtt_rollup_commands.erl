@@ -240,6 +240,8 @@ link_facts(VHost) ->
 -spec feed_facts(binary()) -> [fact()].
 feed_facts(VHost) ->
     case mod_mqtt_rollup_feed:info(VHost) of
+        %% When nothing waits it is a number, as the messages and bytes are: whoever draws it needs one.
+        {ok, #{age_ms := null} = Info} -> facts(<<"feed.">>, Info#{age_ms := 0});
         {ok, Info} -> facts(<<"feed.">>, Info);
         {error, unavailable} -> []
     end.

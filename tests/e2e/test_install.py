@@ -10,7 +10,7 @@ import stat
 import subprocess
 
 import pytest
-from answers import count, until
+from answers import count, status, until
 from rollup_testing.ejabberd import ApiError
 from rollup_testing.process import as_service, give_to_service, remove_directory, service_directory
 
@@ -201,7 +201,11 @@ def test_ejabberdctl_prints_status_series_and_history(home):
     )
     home.mqtt(server, "sensors").publish("home/hall/t", "21.5")
     until(lambda: count(server, "home/hall/t") == 1)
-    assert "accepted\t1" in server.ctl("mqtt_rollup_status", "localhost").splitlines()
+    until(lambda: status(server)["feed.waiting"] == "0")
+    facts = server.ctl("mqtt_rollup_status", "localhost").splitlines()
+    assert "accepted\t1" in facts
+    for fact in ("waiting", "age_ms", "memory_bytes", "disk_bytes"):
+        assert f"feed.{fact}\t0" in facts
     (row,) = filter(None, server.ctl("mqtt_rollup_series", "localhost", "home/+/t").splitlines())
     assert row.split("\t")[:4] == ["home/hall/t", "t", "21.5", "°C"]
     printed = server.ctl("mqtt_rollup_history", "localhost", "home/hall/t", "1h", "1h", "count,max")
