@@ -14,6 +14,12 @@ log=$priv/build.log
 mkdir -p "$priv/bin" || exit 1
 rm -f "$priv/BUILD_FAILED" "$priv/bin/mqtt_rollup"
 
+# A compiler that is interrupted leaves its temporary files: here they go with the build, or before the next one.
+TMPDIR=$root/_build/tmp
+export TMPDIR
+rm -rf "$TMPDIR"
+mkdir -p "$TMPDIR"
+
 # As many jobs as cores, but no more than there is memory for.
 jobs=$(nproc 2>/dev/null || echo 1)
 kilobytes=$(sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo 2>/dev/null)
@@ -39,7 +45,10 @@ missing_packages() {
     done
 }
 
-build >"$log" 2>&1 && exit 0
+build >"$log" 2>&1
+result=$?
+rm -rf "$TMPDIR"
+[ "$result" -eq 0 ] && exit 0
 
 rm -f "$priv/bin/mqtt_rollup"
 missing=$(missing_packages)

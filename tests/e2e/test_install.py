@@ -141,6 +141,34 @@ def test_a_failed_build_names_the_missing_packages_and_the_remedy(installation):
         remove_directory(directory)
 
 
+def test_an_interrupted_build_leaves_no_temporary_files_elsewhere(installation):
+    directory = service_directory("interrupted")
+    try:
+        tree = pathlib.Path(directory, "mod_mqtt_rollup")
+        shutil.copytree(ROOT / "build" / "contrib" / "mod_mqtt_rollup", tree)
+        elsewhere = pathlib.Path(directory, "elsewhere")
+        elsewhere.mkdir()
+        # As a compiler that is killed: it leaves its temporary file, and so does the shell that waits for it.
+        cmake = pathlib.Path(directory, "bin", "cmake")
+        cmake.parent.mkdir()
+        cmake.write_text("#!/bin/sh\nmktemp\nkill -9 $PPID\n", encoding="utf-8")
+        cmake.chmod(0o755)
+        give_to_service(directory)
+        build = as_service(
+            ["env", f"TMPDIR={elsewhere}", f"PATH={cmake.parent}:{os.environ['PATH']}", "make", "-C", f"{tree}/c_src"]
+        )
+        assert subprocess.run(build, stderr=subprocess.DEVNULL, check=False).returncode != 0
+        left = pathlib.Path((tree / "priv" / "build.log").read_text(encoding="utf-8").strip())
+        assert left.is_file() and left.is_relative_to(tree / "_build"), left
+        assert list(elsewhere.iterdir()) == []
+
+        cmake.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        assert subprocess.run(build, stderr=subprocess.DEVNULL, check=False).returncode != 0
+        assert not left.exists()
+    finally:
+        remove_directory(directory)
+
+
 def test_ejabberd_starts_without_the_program_and_says_the_remedy(home):
     server = home.ejabberd()
     server.add_installed(home.installed_path())
