@@ -327,7 +327,8 @@ class Ejabberd:
 
     def seconds_of_programs(self):
         """Processor seconds of all programs that the node has started and that have ended."""
-        (starter,) = process.descendants(self._service.pid, "erl_child_setup")
+        # What it has just forked is called the same until it becomes a program.
+        starter = min(process.descendants(self._service.pid, "erl_child_setup"))
         return process.seconds_of_children(starter)
 
     def kill_node(self):
