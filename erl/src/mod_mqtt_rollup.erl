@@ -13,19 +13,36 @@
 -include("logger.hrl").
 -include("translate.hrl").
 
+%% A persistent term, from when the module is uninstalled until it starts again.
+-define(UNINSTALLED, {?MODULE, uninstalled}).
+
 -type doc() ::
     {atom(), #{value := string() | binary(), desc := binary()}}
     | {atom(), #{value := string() | binary(), desc := binary()}, [doc()]}.
 
 -spec start(binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
 start(VHost, _Options) ->
+    _ = is_uninstalled() andalso mod_mqtt_rollup_upgrade:finish(),
+    _ = persistent_term:erase(?UNINSTALLED),
     Commands = mod_mqtt_rollup_commands:commands(),
     mod_mqtt_rollup_compat:register_commands(VHost, ?MODULE, Commands),
     mod_mqtt_rollup_feed_sup:start(VHost),
     mod_mqtt_rollup_sup:start(VHost).
 
+%% @doc ejabberd also stops what has stopped before it was uninstalled; that must not load code again.
 -spec stop(binary()) -> ok | {error, term()}.
 stop(VHost) ->
+    case is_uninstalled() of
+        true -> ok;
+        false -> stop_processes(VHost)
+    end.
+
+-spec is_uninstalled() -> boolean().
+is_uninstalled() ->
+    persistent_term:get(?UNINSTALLED, false).
+
+-spec stop_processes(binary()) -> ok | {error, term()}.
+stop_processes(VHost) ->
     Commands = mod_mqtt_rollup_commands:commands(),
     mod_mqtt_rollup_compat:unregister_commands(VHost, ?MODULE, Commands),
     %% The feed stays for a while: the module may be about to start again.
@@ -90,42 +107,11 @@ mod_opt_type(Option) ->
 mod_options(VHost) ->
     mod_mqtt_rollup_config:defaults(VHost).
 
-%% @doc ejabberd stops and purges this module only, in this order: there will be no other start.
+%% @doc The first half of an upgrade, unless the module is to go for good.
 -spec pre_uninstall() -> ok.
 pre_uninstall() ->
-    lists:foreach(fun mod_mqtt_rollup_feed_sup:stop/1, ejabberd_option:hosts()),
-    lists:foreach(
-        fun code:purge/1,
-        [
-            mod_mqtt_rollup_access,
-            mod_mqtt_rollup_adhoc,
-            mod_mqtt_rollup_commands,
-            mod_mqtt_rollup_compat,
-            mod_mqtt_rollup_config,
-            mod_mqtt_rollup_duration,
-            mod_mqtt_rollup_feed,
-            mod_mqtt_rollup_feed_files,
-            mod_mqtt_rollup_feed_hook,
-            mod_mqtt_rollup_feed_queue,
-            mod_mqtt_rollup_feed_sender,
-            mod_mqtt_rollup_feed_store,
-            mod_mqtt_rollup_feed_sup,
-            mod_mqtt_rollup_feed_watch,
-            mod_mqtt_rollup_notify,
-            mod_mqtt_rollup_options,
-            mod_mqtt_rollup_port,
-            mod_mqtt_rollup_port_core,
-            mod_mqtt_rollup_program,
-            mod_mqtt_rollup_publisher,
-            mod_mqtt_rollup_query,
-            mod_mqtt_rollup_service,
-            mod_mqtt_rollup_sessions,
-            mod_mqtt_rollup_sup,
-            mod_mqtt_rollup_text,
-            mod_mqtt_rollup_timers,
-            mod_mqtt_rollup_wire
-        ]
-    ).
+    mod_mqtt_rollup_upgrade:prepare(),
+    persistent_term:put(?UNINSTALLED, true).
 
 -spec mod_doc() -> #{desc := [binary()], opts := [doc()], example := [string()]}.
 mod_doc() ->

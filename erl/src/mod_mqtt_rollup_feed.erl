@@ -13,7 +13,7 @@
 -behaviour(gen_server).
 
 %% API
--export([start_link/1, adopt/1, linger/1]).
+-export([start_link/1, adopt/1, linger/1, await_upgrade/1, hand_over/1]).
 -export([configure/2, up/3, committed/3, down/1, off/1]).
 -export([info/1]).
 %% gen_server callbacks
@@ -24,6 +24,8 @@
 
 %% After the last time that somebody asked for it.
 -define(LINGER, 30000).
+%% The program is built meanwhile, which takes long on a small machine.
+-define(UPGRADE, 30 * 60 * 1000).
 -define(TICK, 1000).
 %% How often to look whether the module's processes are there.
 -define(MODULE_CHECK, 15000).
@@ -47,7 +49,9 @@
     watch = mod_mqtt_rollup_feed_watch:new() :: mod_mqtt_rollup_feed_watch:watch(),
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(timer_name()),
     %% The log knows that the queue is full.
-    said_full = false :: boolean()
+    said_full = false :: boolean(),
+    %% Another process will go on with what this one leaves.
+    is_handed_over = false :: boolean()
 }).
 
 -type state() :: #state{}.
@@ -91,6 +95,11 @@ adopt(VHost) ->
 linger(VHost) ->
     call(VHost, linger).
 
+%% @doc The module has stopped, and a new version of it is about to be built: go on collecting for long.
+-spec await_upgrade(binary()) -> ok | {error, unavailable}.
+await_upgrade(VHost) ->
+    call(VHost, await_upgrade).
+
 %% @doc A new configuration, when there is no program that could take it first.
 -spec configure(binary(), mod_mqtt_rollup_config:feed()) -> ok.
 configure(VHost, Feed) ->
@@ -124,7 +133,12 @@ info(VHost) ->
         {error, unavailable} -> {error, unavailable}
     end.
 
--spec call(binary(), adopt | linger | info) -> ok | {info, info()} | {error, unavailable}.
+%% @doc It is about to be stopped, and started again with other code.
+-spec hand_over(binary()) -> ok | {error, unavailable}.
+hand_over(VHost) ->
+    call(VHost, hand_over).
+
+-spec call(binary(), adopt | linger | await_upgrade | hand_over | info) -> ok | {info, info()} | {error, unavailable}.
 call(VHost, Request) ->
     try
         gen_server:call(name(VHost), Request, ?CALL_TIMEOUT)
@@ -182,6 +196,10 @@ handle_call(adopt, _From, #state{vhost = VHost} = State) ->
 handle_call(linger, _From, #state{store = Store} = State) ->
     State1 = settle(State#state{store = mod_mqtt_rollup_feed_store:flush(Store)}),
     {reply, ok, start_timer(linger, ?LINGER, State1)};
+handle_call(await_upgrade, _From, State) ->
+    {reply, ok, start_timer(linger, ?UPGRADE, State)};
+handle_call(hand_over, _From, State) ->
+    {reply, ok, State#state{is_handed_over = true}};
 handle_call(Request, From, State) ->
     ?WARNING_MSG("Unexpected call from ~p: ~p", [From, Request]),
     {noreply, State}.
@@ -241,13 +259,18 @@ handle_info(Message, State) ->
 
 %% @doc Keeps everything that is not committed, also what is still in the mailbox.
 -spec terminate(term(), state()) -> ok.
-terminate(_Reason, #state{waiting = Waiting, hook = Hook} = State) ->
+terminate(_Reason, #state{waiting = Waiting, hook = Hook, is_handed_over = IsHandedOver} = State) ->
+    End =
+        case IsHandedOver of
+            true -> fun mod_mqtt_rollup_feed_hook:hand_over/1;
+            false -> fun mod_mqtt_rollup_feed_hook:close/1
+        end,
     #state{store = Store} = Drained = lists:foldl(
         fun({From, Message, _}, S) ->
             gen_server:reply(From, ok),
             add([Message], S)
         end,
-        drain(State#state{hook = mod_mqtt_rollup_feed_hook:close(Hook)}),
+        drain(State#state{hook = End(Hook)}),
         queue:to_list(Waiting)
     ),
     %% A publisher may have met the hook and not sent its message yet.

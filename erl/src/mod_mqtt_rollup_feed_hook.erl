@@ -17,7 +17,7 @@
 %% Hook
 -export([mqtt_publish/3, no_local/0]).
 %% The process's side
--export([new/1, want/3, close/1, is_wanting/1, filters/1]).
+-export([new/1, want/3, close/1, hand_over/1, is_wanting/1, filters/1]).
 -export([receive_more/2, taken/2, lost/1, is_mailbox_empty/1, tell_room/2, totals/1]).
 
 -export_type([state/0, totals/0]).
@@ -29,6 +29,9 @@
 %% How long a publisher waits for room, and for the process to say so.
 -define(WAIT, 5000).
 -define(WAIT_CALL, 7000).
+%% How long publishers wait for another process to take over, and how often they look.
+-define(HAND_OVER, 5000).
+-define(HAND_OVER_LOOK, 5).
 %% What may be in the mailbox: messages, and with those of publishers who wait for an answer.
 -define(MAILBOX_BYTES, 8 * 1024 * 1024).
 -define(MAILBOX_BYTES_MAX, 32 * 1024 * 1024).
@@ -89,8 +92,13 @@
 %% @doc Runs for everything that anybody publishes. Whatever is wrong here must not concern them.
 -spec mqtt_publish(jid:ljid(), publish(), non_neg_integer()) -> ok.
 mqtt_publish({_, VHost, _} = Publisher, Publish, ExpiryTime) ->
-    try
-        hear(persistent_term:get({?MODULE, VHost}, none), Publisher, Publish, ExpiryTime)
+    try hear(persistent_term:get({?MODULE, VHost}, none), Publisher, Publish, ExpiryTime) of
+        ok ->
+            ok;
+        wait ->
+            timer:sleep(?HAND_OVER_LOOK),
+            %% It may be other code by now.
+            ?MODULE:mqtt_publish(Publisher, Publish, ExpiryTime)
     catch
         _:_ -> ok
     end.
@@ -101,9 +109,15 @@ no_local() ->
     _ = put(?NO_LOCAL, true),
     ok.
 
--spec hear(none | #hook{}, jid:ljid(), publish(), non_neg_integer()) -> ok.
+-spec hear(none | #hook{} | {handed_over, Until :: integer(), #hook{}}, jid:ljid(), publish(), non_neg_integer()) ->
+    ok | wait.
 hear(none, _, _, _) ->
     ok;
+hear({handed_over, Until, #hook{wanted = Wanted}}, _, #publish{topic = Topic}, _) ->
+    case mqtree:match(Wanted, Topic) =/= [] andalso erlang:monotonic_time(millisecond) < Until of
+        true -> wait;
+        false -> ok
+    end;
 hear(#hook{wanted = Wanted, totals = Totals} = Hook, Publisher, #publish{topic = Topic} = Publish, ExpiryTime) ->
     counters:add(Totals, ?SEEN, 1),
     case mqtree:match(Wanted, Topic) =/= [] andalso get(?NO_LOCAL) =/= true of
@@ -247,6 +261,14 @@ close(#state{vhost = VHost} = State) ->
     State1 = unhook(State),
     _ = persistent_term:erase({?MODULE, VHost}),
     State1.
+
+%% @doc As close/1, but another process is about to take over, with other code: publishers of what is
+%% wanted wait until it does, for some seconds.
+-spec hand_over(state()) -> state().
+hand_over(#state{vhost = VHost, hook = Hook} = State) ->
+    Until = erlang:monotonic_time(millisecond) + ?HAND_OVER,
+    persistent_term:put({?MODULE, VHost}, {handed_over, Until, Hook}),
+    State.
 
 -spec is_wanting(state()) -> boolean().
 is_wanting(#state{filters = Filters}) ->

@@ -143,6 +143,20 @@ a_disk_that_is_full_costs_nothing_that_is_in_memory_test() ->
         ok = file:delete(Dir)
     end).
 
+publishers_wait_while_a_feed_is_handed_over_to_another_one_test() ->
+    with_feed(fun(#{feed := Feed}) ->
+        publish(<<"home/a/t">>, <<"1">>),
+        ok = ?FEED:hand_over(?HOST),
+        ok = gen_server:stop(Feed),
+        publish(<<"nobody/wants/this">>, <<"1">>),
+        Publisher = spawn_link(fun() -> publish(<<"home/a/t">>, <<"2">>) end),
+        Monitor = monitor(process, Publisher),
+        wait_for(fun() -> process_info(Publisher, current_function) =:= {current_function, {timer, sleep, 1}} end),
+        {ok, _} = start_feed(),
+        receive {'DOWN', Monitor, _, _, Reason} -> ?assertEqual(normal, Reason) end,
+        ?assertMatch(#{waiting := 2}, info())
+    end).
+
 a_message_that_ends_the_program_each_time_is_left_out_told_and_kept_test() ->
     with_feed(fun(#{feed := Feed, dir := Dir}) ->
         [publish(<<"home/a/t">>, Payload) || Payload <- [<<"1">>, <<"deadly">>, <<"3">>]],
