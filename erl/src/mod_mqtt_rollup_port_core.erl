@@ -7,7 +7,8 @@
 %%     ^              |                   |                            |
 %%     +--------------+----- exit, timeout, violation, refusal --------+   (backoff 0.25 s .. 60 s)
 %%
-%% A reload is taken by the running program as a whole or not at all; then what ran goes on.
+%% A reload is taken by the running program as a whole or refused as a whole; then what ran goes on. One
+%% that has no answer when the program ends is what the next run begins with.
 -module(mod_mqtt_rollup_port_core).
 
 -export([new/2, handle/3, info/1, exit_text/1]).
@@ -152,14 +153,9 @@ handle({timer, hello}, Jitter, #core{phase = hello} = S) ->
     fail(error, "the program does not answer; is it the right one?", Jitter, S);
 handle({timer, configure}, Jitter, #core{phase = configuring} = S) ->
     fail(error, "the program does not finish reading its history", Jitter, S);
-handle({timer, configure}, _, #core{phase = running, sent = {_, _}} = S) ->
-    next_configure(
-        S#core{sent = none},
-        [
-            {log, error, "the program does not answer to the new configuration; the old one goes on"}
-            | still_online(S)
-        ]
-    );
+handle({timer, configure}, Jitter, #core{phase = running, sent = {_, _}} = S) ->
+    %% It may still take it, and would then run with another one than we think.
+    fail(error, "the program does not answer to the new configuration and is ended", Jitter, S);
 handle({timer, stable}, _, #core{phase = running, problem = Problem} = S) ->
     {S#core{failures = 0, quick = ?QUICK_MAX, problem = none, said = []}, [
         {log, info, "the program is running again"} || Problem =/= none
@@ -307,8 +303,6 @@ frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id,
     ]);
 frame({configured, Id, {error, Failures}}, Jitter, #core{phase = configuring, sent = {Id, _}} = S) ->
     fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Jitter, S);
-frame({configured, _, _}, _, #core{phase = running, late = Late} = S) ->
-    {S#core{late = Late + 1}, []};
 frame({reply, Id, _}, _, #core{phase = running, watch_id = Id} = S) ->
     {S#core{watch_id = none}, []};
 frame({reply, Id, Result}, _, #core{phase = running} = S) ->
@@ -445,12 +439,7 @@ count_failure(#core{failures = Failures} = S) ->
 
 %% What is left of this run: timers and people who wait.
 -spec hang_up(state()) -> {state(), [effect()]}.
-hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
-    Next =
-        case Waiting of
-            none -> Config;
-            _ -> Waiting
-        end,
+hang_up(#core{pending = Pending} = S) ->
     Answers = lists:append([
         [{cancel_timer, {request, Id}}, {reply, To, failure(unavailable, "The program stopped")}]
      || {Id, To} <- lists:sort(maps:to_list(Pending))
@@ -463,7 +452,7 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
     {
         S#core{
             phase = down,
-            config = Next,
+            config = newest(S),
             sent = none,
             waiting = none,
             pending = #{},
@@ -471,6 +460,12 @@ hang_up(#core{pending = Pending, waiting = Waiting, config = Config} = S) ->
         },
         Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable, watch]] ++ Answers
     }.
+
+%% Whether a reload without an answer is right is judged at the next start.
+-spec newest(state()) -> config().
+newest(#core{waiting = none, sent = none, config = Config}) -> Config;
+newest(#core{waiting = none, sent = {_, Config}}) -> Config;
+newest(#core{waiting = Config}) -> Config.
 
 %% Doubles from a quarter of a second to 60 s; the jitter takes up to a quarter off.
 -spec backoff(pos_integer(), jitter()) -> pos_integer().

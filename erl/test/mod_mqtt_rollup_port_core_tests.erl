@@ -219,6 +219,38 @@ a_refused_reload_is_logged_and_what_ran_goes_on_test() ->
     {_, E} = restarted(S2),
     ?assert(lists:member({send, control, {configure, 3, ?SENT}}, E)).
 
+a_reload_without_an_answer_begins_the_next_run_test_() ->
+    {Sent, _} = handle({configure, ?OTHER}, running()),
+    [
+        ?_test(begin
+            {Down, _} = handle(End, Sent),
+            ?assertEqual([?SENT_OTHER], configures(started(Down)))
+        end)
+     || End <- [{exited, 137}, {bad_frame, "x"}, {timer, configure}]
+    ].
+
+the_newest_of_the_reloads_without_an_answer_begins_the_next_run_test_() ->
+    Newest = (?OTHER)#{durability := full},
+    {Sent, _} = handle({configure, ?OTHER}, running()),
+    {Waiting, []} = handle({configure, Newest}, Sent),
+    [
+        ?_test(begin
+            {Down, _} = handle(End, Waiting),
+            ?assertEqual([maps:remove(feed, Newest)], configures(started(Down)))
+        end)
+     || End <- [{exited, 137}, {timer, configure}]
+    ].
+
+a_program_that_does_not_answer_to_a_reload_is_ended_test() ->
+    {Sent, _} = handle({configure, ?OTHER}, running()),
+    {Ended, E} = handle({timer, configure}, Sent),
+    ?assert(lists:member(close, E)),
+    ?assertEqual([250], delays(E)),
+    ?assertMatch(
+        ["the program does not answer to the new configuration and is ended; next try" ++ _], logged(error, E)
+    ),
+    ?assertMatch(#{phase := down, restarts := 1}, mod_mqtt_rollup_port_core:info(Ended)).
+
 of_two_quick_reloads_the_newest_wins_test() ->
     {S1, _} = handle({configure, ?CONFIG}, running()),
     {S2, []} = handle({configure, ?CONFIG}, S1),
@@ -258,6 +290,8 @@ a_violation_closes_the_port_test_() ->
             handle({bad_frame, "x"}, running()),
             handle({frame, hello()}, running()),
             handle({frame, {checked, 1, ok}}, running()),
+            %% The answer to nothing that was sent.
+            handle({frame, {configured, 77, ok}}, running()),
             handle({frame, {notify, 1, #{}}}, greeted()),
             handle({frame, {reply, 1, {ok, #{}}}}, greeted())
         ]
@@ -454,9 +488,13 @@ delays(Effects) ->
 
 %% As far as the configure of the next run.
 restarted(S) ->
-    {S1, _} = handle({exited, 0}, S),
-    {S2, _} = handle(opened, S1),
-    handle({frame, hello()}, S2).
+    started(element(1, handle({exited, 0}, S))).
+
+started(S) ->
+    handle({frame, hello()}, element(1, handle(opened, S))).
+
+configures({_, Effects}) ->
+    [Config || {send, control, {configure, _, Config}} <- Effects].
 
 is_open_timer({start_timer, open, _}) -> true;
 is_open_timer(_) -> false.
