@@ -200,16 +200,17 @@ handle({configure, Config}, _, #core{phase = running, sent = none} = S) ->
     send_configure(Config, S);
 handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running; Phase =:= configuring ->
     {S#core{waiting = Config}, []};
-handle({configure, Config}, _, #core{phase = hello} = S) ->
-    {S#core{config = Config}, []};
+handle({configure, Config}, _, #core{phase = hello, config = Old} = S) ->
+    {S#core{config = Config}, collect(Config, Old)};
 handle({Event, Config}, _, #core{phase = down} = S) when Event =:= configure; Event =:= restart ->
     %% It may be what was wrong.
     {S#core{config = Config, failures = 0, problem = none, said = []}, [
         {feed, collected(Config)}, {start_timer, open, 0}
     ]};
-handle({restart, Config}, _, S) ->
+handle({restart, Config}, _, #core{config = Old} = S) ->
     {Down, Effects} = hang_up(S),
-    {Down#core{config = Config, problem = none, said = []}, Effects ++ [close, {start_timer, open, 0}]};
+    {Down#core{config = Config, problem = none, said = []},
+        Effects ++ collect(Config, Old) ++ [close, {start_timer, open, 0}]};
 handle({notified, OutboxId}, _, #core{phase = running} = S) ->
     {S, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
 handle({notified, _}, _, S) ->
@@ -362,6 +363,11 @@ has_feed(#core{phase = Phase, config = #{feed := Feed}}) ->
 collected(#{feed := none}) -> off;
 collected(#{feed := Feed}) -> {configure, Feed}.
 
+%% When the next run is to begin with another configuration. Such a run may be long in coming.
+-spec collect(config(), config()) -> [effect()].
+collect(#{feed := Feed}, #{feed := Feed}) -> [];
+collect(Config, _) -> [{feed, collected(Config)}].
+
 %% What becomes of the in-node link when the program has taken a configuration.
 -spec feed(config(), none | config()) -> [effect()].
 feed(#{feed := none}, none) -> [{feed, off}];
@@ -412,15 +418,16 @@ fail(Level, Reason, Jitter, S) ->
     down(Level, Reason, Jitter, S, [close]).
 
 -spec down(error, unicode:chardata(), jitter(), state(), [effect()]) -> {state(), [effect()]}.
-down(Level, Reason, Jitter, S, Before) ->
+down(Level, Reason, Jitter, #core{config = Old} = S, Before) ->
     #core{failures = Failures} = Counted = count_failure(S),
     Delay = backoff(Failures, Jitter),
     Problem = unicode:characters_to_binary(Reason),
-    {#core{restarts = Restarts} = Down, Effects} = hang_up(Counted),
+    {#core{restarts = Restarts, config = Config} = Down, Effects} = hang_up(Counted),
     {Told, [{log, Logged, _}]} = say(Level, Problem, Down),
     Retry = io_lib:format("; next try in ~b s", [(Delay + 999) div 1000]),
     {Told#core{problem = Problem, restarts = Restarts + 1},
-        Effects ++ Before ++ [{log, Logged, [Problem, Retry]}, {start_timer, open, Delay}]}.
+        Effects ++ collect(Config, Old) ++ Before ++
+            [{log, Logged, [Problem, Retry]}, {start_timer, open, Delay}]}.
 
 %% Once until it is stable.
 -spec say(warning | error, unicode:chardata(), state()) -> {state(), [effect()]}.

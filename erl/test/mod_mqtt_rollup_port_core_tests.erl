@@ -10,6 +10,8 @@
 -define(OTHER, (?SENT_OTHER)#{feed => none}).
 -define(FEED, #{filters => [<<"a">>], dir => "/d/feed", memory => 1, disk => 1, payload => 1}).
 -define(WITH_FEED, (?SENT)#{feed => ?FEED}).
+-define(MORE, #{filters => [<<"a">>, <<"b">>], dir => "/d/feed", memory => 1, disk => 1, payload => 1}).
+-define(WITH_MORE, (?SENT_OTHER)#{feed => ?MORE}).
 
 it_shakes_hands_configures_and_runs_test() ->
     {S1, [open]} = handle({timer, open}, new()),
@@ -317,11 +319,11 @@ the_feed_is_up_with_what_the_program_has_taken_test() ->
 the_feed_is_down_before_the_port_is_closed_test_() ->
     [
         ?_assertEqual(
-            [{feed, down}, {status, offline}, close],
+            [{feed, down}, {status, offline}] ++ Collected ++ [close],
             [Effect || Effect <- element(2, handle(Event, running_with_feed())),
                        Effect =:= close orelse link_effects([Effect]) =/= []]
         )
-     || Event <- [stop, {restart, ?CONFIG}, {bad_frame, "x"}]
+     || {Event, Collected} <- [{stop, []}, {{restart, ?CONFIG}, [{feed, off}]}, {{bad_frame, "x"}, []}]
     ].
 
 the_feed_is_down_when_the_program_ends_test() ->
@@ -362,6 +364,50 @@ a_refused_reload_without_the_feed_leaves_it_online_test() ->
 without_a_program_the_feed_is_configured_at_once_test() ->
     {_, E} = handle({configure, ?WITH_FEED}, new()),
     ?assertEqual([{feed, {configure, ?FEED}}], link_effects(E)).
+
+a_restart_tells_the_feed_what_to_collect_until_the_program_runs_test() ->
+    Restart = fun(S) -> link_effects(element(2, handle({restart, ?WITH_MORE}, S))) end,
+    Collect = {feed, {configure, ?MORE}},
+    ?assertEqual([{feed, down}, {status, offline}, Collect], Restart(running_with_feed())),
+    ?assertEqual([Collect], Restart(greeted_with_feed())),
+    {Sent, _} = handle({configure, ?CONFIG}, running_with_feed()),
+    ?assertEqual([{feed, down}, {status, offline}, Collect], Restart(Sent)).
+
+a_reload_before_the_program_is_configured_goes_to_the_feed_at_once_test() ->
+    {Hello, _} = handle(opened, mod_mqtt_rollup_port_core:new(<<"h">>, ?WITH_FEED)),
+    ?assertEqual([{feed, {configure, ?MORE}}], element(2, handle({configure, ?WITH_MORE}, Hello))),
+    {S, [{feed, off}]} = handle({configure, ?CONFIG}, Hello),
+    ?assertEqual([?SENT], configures(handle({frame, hello()}, S))).
+
+a_reload_without_an_answer_goes_to_the_feed_when_the_program_ends_test() ->
+    Collect = {feed, {configure, ?MORE}},
+    {Configuring, []} = handle({configure, ?WITH_MORE}, greeted_with_feed()),
+    {Down, E} = handle({exited, 66}, Configuring),
+    ?assertEqual([Collect], link_effects(E)),
+    %% Once is enough.
+    ?assertEqual([], link_effects(element(2, handle({open_failed, "x"}, Down)))),
+    {Sent, _} = handle({configure, ?WITH_MORE}, running_with_feed()),
+    ?assertEqual([{feed, down}, {status, offline}, Collect], link_effects(element(2, handle({exited, 137}, Sent)))),
+    {Waiting, []} = handle({configure, ?CONFIG}, Sent),
+    ?assertEqual(
+        [{feed, down}, {status, offline}, {feed, off}], link_effects(element(2, handle({timer, configure}, Waiting)))
+    ).
+
+a_feed_that_collects_the_same_is_not_told_test_() ->
+    Same = (?WITH_FEED)#{rules := #{timezone => <<"UTC">>}},
+    Down = [{feed, down}, {status, offline}],
+    {Hello, _} = handle(opened, mod_mqtt_rollup_port_core:new(<<"h">>, ?WITH_FEED)),
+    {Configuring, _} = handle({configure, Same}, greeted_with_feed()),
+    {Sent, _} = handle({configure, Same}, running_with_feed()),
+    [
+        ?_assertEqual(Told, link_effects(element(2, handle(Event, S))))
+     || {S, Event, Told} <- [
+            {running_with_feed(), {restart, Same}, Down},
+            {Hello, {configure, Same}, []},
+            {Configuring, {exited, 66}, []},
+            {Sent, {exited, 137}, Down}
+        ]
+    ].
 
 commits_go_to_the_feed_test() ->
     ?assertMatch({_, [{feed, {committed, 7, 8}}]}, handle({frame, {committed, 7, 8}}, running_with_feed())).
