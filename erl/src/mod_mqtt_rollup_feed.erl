@@ -14,7 +14,7 @@
 
 %% API
 -export([start_link/1, adopt/1, linger/1, await_upgrade/1, hand_over/1]).
--export([configure/2, up/3, committed/3, down/1, off/1]).
+-export([configure/2, up/3, committed/3, down/1, crashed/1, off/1]).
 -export([info/1]).
 %% gen_server callbacks
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
@@ -120,6 +120,11 @@ committed(VHost, Epoch, Number) ->
 down(VHost) ->
     gen_server:cast(name(VHost), down).
 
+%% @doc It has crashed: what it was given may be why.
+-spec crashed(binary()) -> ok.
+crashed(VHost) ->
+    gen_server:cast(name(VHost), crashed).
+
 %% @doc There is no in-node link in the configuration any more.
 -spec off(binary()) -> ok.
 off(VHost) ->
@@ -218,6 +223,8 @@ handle_cast({committed, Epoch, Number}, #state{store = Store} = State) ->
     end;
 handle_cast(down, State) ->
     {noreply, disconnect(State)};
+handle_cast(crashed, #state{store = Store} = State) ->
+    {noreply, State#state{store = mod_mqtt_rollup_feed_store:crashed(Store)}};
 handle_cast(off, State) ->
     {noreply, switch_off(State)};
 handle_cast(Message, State) ->

@@ -15,16 +15,16 @@
 %% The limits decide where a frame is put and when there is no room, nothing else: whoever adds
 %% messages asks has_room/1 before. What is added without room is kept all the same.
 %%
-%% A message may be what ends the program, and would be sent again for ever. When some runs in a row have
-%% ended with frames on their way and nothing committed, the messages of the first frame go one by one,
-%% each after the one before it is committed; then it is known which one it is, and when as many runs have
-%% ended at it again it is skipped. Only one until something is committed: if the next one ends the program too, it is not
-%% the messages.
+%% A message may be what makes the program crash, and would be sent again for ever. When some runs in a
+%% row have crashed with frames on their way and nothing committed, the messages of the first frame go
+%% one by one, then two, then four …, each after those before are committed; a crash makes it one again.
+%% So it is known which one it is, and when some more runs have crashed at it it is skipped. Only one until
+%% something is committed: if the next one does the same, it is not the messages.
 -module(mod_mqtt_rollup_feed_queue).
 
 -export([new/2, restore/4, set_limits/2]).
 -export([add/2, lost/3, has_room/1]).
--export([up/1, down/1, committed/3, flush/1, next/1, only/2, skip/2, heartbeat/2]).
+-export([up/1, down/1, crashed/1, committed/3, flush/1, next/1, part/3, skip/3, heartbeat/2]).
 -export([unwritten/3, is_writable/1, writable/1, unreadable/2, files/1, close/1]).
 -export([info/1, parse_name/1, bytes/3]).
 
@@ -34,9 +34,9 @@
 -define(BATCH_BYTES, 256 * 1024).
 -define(WINDOW_FRAMES, 8).
 -define(WINDOW_BYTES, 4 * 1024 * 1024).
-%% Runs that end in a row with nothing committed until messages go one by one, and until one is skipped.
--define(RUNS_TOGETHER, 3).
--define(RUNS_AT_ALL, 6).
+%% Runs that crash in a row with nothing committed until messages go one by one, and until one is skipped.
+-define(CRASHES_TOGETHER, 3).
+-define(CRASHES_AT_ALL, 6).
 %% Of an encoded message, beside its texts.
 -define(OVERHEAD, 32).
 %% Of the names of files and what is in them.
@@ -100,11 +100,15 @@
     lost = 0 :: non_neg_integer(),
     lost_topic = <<>> :: binary(),
     lost_total = 0 :: non_neg_integer(),
-    %% Runs that have ended in a row with something on its way and nothing committed.
-    futile_runs = 0 :: non_neg_integer(),
-    %% Messages up to this number go one by one; the one that is on its way; and the newest that was skipped.
-    one_by_one = 0 :: non_neg_integer(),
-    alone = none :: none | pos_integer(),
+    %% What the last run had not committed when it ended: the number of the last message in its first frame.
+    unfinished = none :: none | pos_integer(),
+    %% Runs that have crashed in a row with something on its way and nothing committed.
+    crashes = 0 :: non_neg_integer(),
+    %% Messages up to this number go in parts of frames; how many in the next one; the last one of the part
+    %% that is on its way; and the newest that was skipped.
+    parts_until = 0 :: non_neg_integer(),
+    part_size = 1 :: pos_integer(),
+    part_last = none :: none | pos_integer(),
     skipped = 0 :: non_neg_integer(),
     %% The newest time that was added or told.
     newest = 0 :: integer()
@@ -220,25 +224,34 @@ has_room(Q) ->
 %% @doc A run of the program begins; it will say where it stands.
 -spec up(state()) -> state().
 up(Q) ->
-    (down(Q))#queue{link = waiting}.
+    (down(Q))#queue{link = waiting, unfinished = none}.
 
 %% @doc The run is over: all that it has not committed is to be sent again.
 -spec down(state()) -> state().
 down(#queue{ready = Ready, sent = Sent} = Q) ->
-    Q1 = count_run(Q),
+    Q1 = note_unfinished(Q),
     Q1#queue{
-        link = down, ready = queue:join(Sent, Ready), sent = queue:new(), sent_bytes = 0, alone = none, flush = false
+        link = down, ready = queue:join(Sent, Ready), sent = queue:new(), sent_bytes = 0, part_last = none, flush = false
     }.
 
--spec count_run(state()) -> state().
-count_run(#queue{sent = Sent, alone = Alone, futile_runs = Runs} = Q) ->
-    case {queue:peek(Sent), Alone} of
-        {empty, none} ->
-            Q;
-        {{value, #frame{last = Last}}, none} when Runs + 1 >= ?RUNS_TOGETHER ->
-            Q#queue{futile_runs = Runs + 1, one_by_one = Last};
-        _ ->
-            Q#queue{futile_runs = Runs + 1}
+-spec note_unfinished(state()) -> state().
+note_unfinished(#queue{link = connected, sent = Sent, part_last = PartLast} = Q) ->
+    case {queue:peek(Sent), PartLast} of
+        {{value, #frame{last = Last}}, none} -> Q#queue{unfinished = Last};
+        {empty, PartLast} -> Q#queue{unfinished = PartLast}
+    end;
+note_unfinished(Q) ->
+    Q.
+
+%% @doc The run that is over has not ended because it was told to, or was killed by somebody.
+-spec crashed(state()) -> state().
+crashed(#queue{unfinished = none} = Q) ->
+    Q;
+crashed(#queue{unfinished = Last, crashes = Crashes, parts_until = Until} = Q) ->
+    Q1 = Q#queue{unfinished = none, crashes = Crashes + 1, part_size = 1},
+    case Crashes + 1 >= ?CRASHES_TOGETHER of
+        true -> Q1#queue{parts_until = max(Last, Until)};
+        false -> Q1
     end.
 
 %% @doc The program has committed everything up to a number of an epoch. The first time in a run this
@@ -264,26 +277,26 @@ committed(_, _, Q) ->
 -spec progress(non_neg_integer(), state()) -> state().
 progress(Number, #queue{committed = Committed} = Q) when Number =< Committed ->
     Q;
-progress(Number, #queue{alone = Alone} = Q) when is_integer(Alone), Number >= Alone ->
-    Q#queue{committed = Number, futile_runs = 0, alone = none};
+progress(Number, #queue{part_last = Last, part_size = Size} = Q) when is_integer(Last), Number >= Last ->
+    Q#queue{committed = Number, crashes = 0, part_last = none, part_size = 2 * Size};
 progress(Number, Q) ->
-    Q#queue{committed = Number, futile_runs = 0}.
+    Q#queue{committed = Number, crashes = 0}.
 
 %% @doc The open batch needs not wait for what comes after it.
 -spec flush(state()) -> state().
 flush(#queue{open_count = Count} = Q) ->
     Q#queue{flush = Count > 0}.
 
-%% @doc The frame that may go to the program now, whole or only/2 one message of it, and the queue for the
-%% case that it does. Or the frame of a message that skip/2 is to leave out first.
+%% @doc The frame that may go to the program now, whole or a part/3 of it, and the queue for the case that
+%% it does. Or the frame of a message that skip/3 is to leave out first.
 -spec next(state()) ->
     nothing
-    | {send, source(), all | {only, Number :: pos_integer()}, state()}
+    | {send, source(), all | {part, First :: pos_integer(), Last :: pos_integer()}, state()}
     | {skip, source(), Number :: pos_integer()}.
-next(#queue{link = connected, ready = Ready, one_by_one = OneByOne} = Q) ->
+next(#queue{link = connected, ready = Ready, parts_until = Until} = Q) ->
     case queue:peek(Ready) of
-        {value, #frame{first = First} = Frame} when First =< OneByOne ->
-            next_alone(Frame, Q);
+        {value, #frame{first = First} = Frame} when First =< Until ->
+            next_part(Frame, Q);
         {value, #frame{bytes = Bytes} = Frame} ->
             case is_window_open(Bytes, Q) of
                 true -> {send, source(Frame, Q), all, sent(Frame, Q#queue{ready = queue:drop(Ready)})};
@@ -296,33 +309,38 @@ next(_) ->
     nothing.
 
 %% The frame stays where it is until all of it is committed.
--spec next_alone(#frame{}, state()) ->
-    nothing | {send, source(), {only, pos_integer()}, state()} | {skip, source(), pos_integer()}.
-next_alone(_, #queue{alone = Alone}) when is_integer(Alone) ->
+-spec next_part(#frame{}, state()) ->
+    nothing | {send, source(), {part, pos_integer(), pos_integer()}, state()} | {skip, source(), pos_integer()}.
+next_part(_, #queue{part_last = Last}) when is_integer(Last) ->
     nothing;
-next_alone(#frame{first = First} = Frame, #queue{committed = Committed, skipped = Skipped} = Q) ->
-    Number = max(First, max(Committed, Skipped) + 1),
-    case Q#queue.futile_runs >= ?RUNS_AT_ALL andalso Skipped =< Committed of
-        true -> {skip, source(Frame, Q), Number};
-        false -> {send, source(Frame, Q), {only, Number}, Q#queue{alone = Number}}
+next_part(#frame{first = First, last = Last} = Frame, #queue{committed = Committed, skipped = Skipped} = Q) ->
+    From = max(First, max(Committed, Skipped) + 1),
+    case Q#queue.crashes >= ?CRASHES_AT_ALL andalso Skipped =< Committed of
+        true ->
+            {skip, source(Frame, Q), From};
+        false ->
+            To = min(Last, From + Q#queue.part_size - 1),
+            {send, source(Frame, Q), {part, From, To}, Q#queue{part_last = To}}
     end.
 
-%% @doc Leaves out the message that next/1 has named.
--spec skip(pos_integer(), state()) -> {state(), [effect()]}.
-skip(Number, Q) ->
-    drop(Number, Q#queue{skipped = Number, futile_runs = 0}).
+%% @doc Leaves out the message that next/1 has named; and how many lost ones its frame was to tell of.
+-spec skip(pos_integer(), Untold :: non_neg_integer(), state()) -> {state(), [effect()]}.
+skip(Number, Untold, #queue{lost = Lost} = Q) ->
+    drop(Number, Q#queue{skipped = Number, crashes = 0, lost = Lost + Untold}).
 
-%% @doc One message of a frame, as a frame: everything that arrived until it did is there.
--spec only(pos_integer(), binary()) -> {message(), binary()}.
-only(Number, Bin) ->
-    {feed, Epoch, First, _, Lost, LostTopic, Messages} = binary_to_term(Bin),
-    {_, _, Arrival, _, _} = Message = lists:nth(Number - First + 1, Messages),
+%% @doc Some messages of a frame as a frame: everything that arrived until the last of them is there.
+-spec part(First :: pos_integer(), Last :: pos_integer(), binary()) ->
+    {[message(), ...], Lost :: non_neg_integer(), binary()}.
+part(From, To, Bin) ->
+    {feed, Epoch, First, _, Lost, LostTopic, All} = binary_to_term(Bin),
+    Messages = lists:sublist(All, From - First + 1, To - From + 1),
+    {_, _, Arrival, _, _} = lists:last(Messages),
     Told =
-        case Number of
+        case From of
             First -> Lost;
             _ -> 0
         end,
-    {Message, term_to_binary({feed, Epoch, Number, Arrival, Told, LostTopic, [Message]})}.
+    {Messages, Told, term_to_binary({feed, Epoch, From, Arrival, Told, LostTopic, Messages})}.
 
 -spec next_batch(state()) -> nothing | {send, source(), all, state()}.
 next_batch(#queue{open_count = 0}) ->

@@ -6,7 +6,7 @@
 
 -export([new/1, open/2, set_limits/2, clear/1, save/1]).
 -export([add/2, lost/3, has_room/1]).
--export([up/1, down/1, committed/3, flush/1, next/1, heartbeat/2]).
+-export([up/1, down/1, crashed/1, committed/3, flush/1, next/1, heartbeat/2]).
 -export([is_writable/1, write_again/1, info/1]).
 
 -export_type([store/0]).
@@ -134,6 +134,10 @@ up(#store{queue = Queue} = Store) ->
 down(#store{queue = Queue} = Store) ->
     Store#store{queue = mod_mqtt_rollup_feed_queue:down(Queue)}.
 
+-spec crashed(store()) -> store().
+crashed(#store{queue = Queue} = Store) ->
+    Store#store{queue = mod_mqtt_rollup_feed_queue:crashed(Queue)}.
+
 -spec committed(Epoch :: non_neg_integer(), Number :: non_neg_integer(), store()) -> store().
 committed(Epoch, Number, #store{queue = Queue} = Store) ->
     perform(mod_mqtt_rollup_feed_queue:committed(Epoch, Number, Queue), Store).
@@ -170,16 +174,16 @@ with_frame({file, Name}, #store{queue = Queue, dir = Dir} = Store, Use) ->
             next(Store#store{queue = mod_mqtt_rollup_feed_queue:unreadable(Name, Queue)})
     end.
 
--spec part(all | {only, pos_integer()}, binary()) -> binary().
+-spec part(all | {part, pos_integer(), pos_integer()}, binary()) -> binary().
 part(all, Bin) ->
     Bin;
-part({only, Number}, Bin) ->
-    {_, Frame} = mod_mqtt_rollup_feed_queue:only(Number, Bin),
+part({part, First, Last}, Bin) ->
+    {_, _, Frame} = mod_mqtt_rollup_feed_queue:part(First, Last, Bin),
     Frame.
 
 -spec skip(pos_integer(), binary(), store()) -> store().
 skip(Number, Bin, #store{vhost = VHost, dir = Dir, queue = Queue} = Store) ->
-    {{Topic, _, _, _, _}, Frame} = mod_mqtt_rollup_feed_queue:only(Number, Bin),
+    {[{Topic, _, _, _, _}], Untold, Frame} = mod_mqtt_rollup_feed_queue:part(Number, Number, Bin),
     Name = lists:flatten(io_lib:format("message-~b.aside", [Number])),
     Kept =
         case mod_mqtt_rollup_feed_files:write(Dir, Name, Frame, [sync]) of
@@ -187,12 +191,12 @@ skip(Number, Bin, #store{vhost = VHost, dir = Dir, queue = Queue} = Store) ->
             {error, Reason} -> ["it could not be kept: ", file:format_error(Reason)]
         end,
     ?ERROR_MSG(
-        "mod_mqtt_rollup at ~ts: the program ended each time that it was given a certain message of ~ts, which is "
+        "mod_mqtt_rollup at ~ts: the program crashed each time that it was given a certain message of ~ts, which is "
         "left out; ~ts. Please report it",
         [VHost, Topic, Kept]
     ),
     perform(
-        mod_mqtt_rollup_feed_queue:skip(Number, mod_mqtt_rollup_feed_queue:lost(1, Topic, Queue)), Store
+        mod_mqtt_rollup_feed_queue:skip(Number, Untold, mod_mqtt_rollup_feed_queue:lost(1, Topic, Queue)), Store
     ).
 
 -spec heartbeat(NowMs :: integer(), store()) -> nothing | {send, binary(), store()}.

@@ -263,6 +263,9 @@ perform({feed, {committed, Epoch, Number}}, #state{vhost = VHost} = State) ->
 perform({feed, down}, #state{vhost = VHost} = State) ->
     mod_mqtt_rollup_feed:down(VHost),
     State;
+perform({feed, crashed}, #state{vhost = VHost} = State) ->
+    mod_mqtt_rollup_feed:crashed(VHost),
+    State;
 perform({feed, off}, #state{vhost = VHost} = State) ->
     mod_mqtt_rollup_feed:off(VHost),
     State;

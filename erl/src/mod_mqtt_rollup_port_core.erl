@@ -86,12 +86,14 @@
     | {log, debug | info | warning | error, unicode:chardata()}.
 
 %% The in-node link: this is to be collected; the program takes messages under this configuration; it
-%% has committed so far; it takes no more, until the next run or because there is no such link (off).
+%% has committed so far; it takes no more, until the next run or because there is no such link (off); the
+%% run that has just ended was a crash.
 -type feed_effect() ::
     {configure, mod_mqtt_rollup_config:feed()}
     | {up, mod_mqtt_rollup_config:feed()}
     | {committed, Epoch :: non_neg_integer(), Number :: non_neg_integer()}
     | down
+    | crashed
     | off.
 
 -record(core, {
@@ -191,7 +193,8 @@ handle({bad_frame, Reason}, Jitter, S) ->
 handle({exited, _}, _, #core{phase = down} = S) ->
     {S, []};
 handle({exited, Status}, Jitter, S) ->
-    down(error, ["the program ended: ", exit_text(Status)], Jitter, S, []);
+    Crashed = [{feed, crashed} || has_feed(S), is_crash(Status)],
+    down(error, ["the program ended: ", exit_text(Status)], Jitter, S, Crashed);
 handle({request, To, Question, Timeout}, _, S) ->
     request(To, Question, Timeout, S);
 handle({unsent, Id}, _, S) ->
@@ -229,6 +232,12 @@ handle(feed_started, _, S) ->
 handle(stop, _, S) ->
     {Down, Effects} = hang_up(S),
     {Down, Effects ++ [close]}.
+
+%% Its own fault, and not the work of somebody else: it violated the protocol or found a bug of its own, or
+%% the signal was ILL, TRAP, ABRT, BUS, FPE or SEGV.
+-spec is_crash(non_neg_integer() | unknown) -> boolean().
+is_crash(Status) ->
+    lists:member(Status, [65, 70, 128 + 4, 128 + 5, 128 + 6, 128 + 7, 128 + 8, 128 + 11]).
 
 %% @doc What an exit status of the program means (docs/PROTOCOL.md).
 -spec exit_text(non_neg_integer() | unknown) -> unicode:chardata().

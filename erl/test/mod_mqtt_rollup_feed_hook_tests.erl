@@ -8,7 +8,7 @@
 -include("mqtt.hrl").
 
 -import(mod_mqtt_rollup_feed_fixture, [
-    with_feed/1, with_feed/2, start_feed/0, publish/2, publish/3, fill/1, info/0, until/1,
+    with_feed/1, with_feed/2, start_feed/0, feed/1, publish/2, publish/3, fill/1, info/0, until/1,
     connect/0, connect/1, frame/1, next_messages/1, now_ms/0, with_log/1
 ]).
 
@@ -234,8 +234,9 @@ retained_messages_are_read_at_the_start_and_for_new_filters_test() ->
         ?FAKE:retain(<<"garden/#">>, [{Retained(<<"garden/a">>, <<"4">>), ?NEVER}]),
         {ok, _} = start_feed(),
         until(fun(#{waiting := N}) -> N =:= 1 end),
-        Port = connect(#{dir => Dir, filters => [<<"garden/#">>, <<"home/+/t">>]}),
+        Port = connect(#{dir => Dir}),
         {feed, _, 1, _, 0, <<>>, [{<<"home/a/t">>, <<"1">>, _, 1, <<>>}]} = frame(Port),
+        ?FEED:configure(?HOST, feed(#{dir => Dir, filters => [<<"garden/#">>, <<"home/+/t">>]})),
         until(fun(#{waiting := N}) -> N =:= 2 end),
         ?assertMatch(#{filters := 2}, info())
     end).

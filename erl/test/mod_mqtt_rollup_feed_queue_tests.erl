@@ -157,58 +157,84 @@ there_is_no_room_when_memory_and_files_are_full_test() ->
     {Q4, _} = ?Q:committed(7, 1, Q3),
     ?assert(?Q:has_room(Q4)).
 
-after_three_runs_in_vain_messages_go_one_by_one_until_all_of_that_frame_is_committed_test() ->
-    Q1 = ends(2, add([m(1), m(2), m(3)], connected())),
+after_three_crashes_messages_go_by_one_two_four_until_all_of_that_frame_is_committed_test() ->
+    Q1 = crashes(2, add([m(N) || N <- lists:seq(1, 5)], connected())),
     {[Whole], _} = sent(Q1),
-    ?assertEqual([1, 2, 3], ids(Whole)),
-    Q2 = ends(1, Q1),
-    {[First], Q3} = sent(add([m(4)], Q2)),
+    ?assertEqual([1, 2, 3, 4, 5], ids(Whole)),
+    Q2 = crashes(1, Q1),
+    {[First], Q3} = sent(add([m(6)], Q2)),
     ?assertMatch({feed, 7, 1, 1001, 0, _, [_]}, First),
     ?assertEqual(nothing, ?Q:heartbeat(5000, Q3)),
     {[Second], Q4} = sent(commit(1, Q3)),
-    ?assertMatch({feed, 7, 2, 1002, 0, _, [_]}, Second),
-    {[Third], Q5} = sent(commit(2, Q4)),
-    ?assertEqual([3], ids(Third)),
-    {[Rest], Q6} = sent(add([m(5)], commit(3, Q5))),
-    ?assertEqual([4, 5], ids(Rest)),
-    ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(commit(5, Q6))).
+    ?assertMatch({feed, 7, 2, 1003, 0, _, [_, _]}, Second),
+    {[], Q5} = sent(commit(2, Q4)),
+    {[Third], Q6} = sent(commit(3, Q5)),
+    ?assertEqual([4, 5], ids(Third)),
+    {[Rest], Q7} = sent(add([m(7)], commit(5, Q6))),
+    ?assertEqual([6, 7], ids(Rest)),
+    ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(commit(7, Q7))).
+
+after_a_crash_at_a_part_of_a_frame_messages_go_one_by_one_again_test() ->
+    Q1 = crashes(3, add([m(1), m(2), m(3)], connected())),
+    {[_], Q2} = sent(Q1),
+    {[Two], Q3} = sent(commit(1, Q2)),
+    ?assertEqual([2, 3], ids(Two)),
+    {[One], _} = sent(commit(1, ?Q:up(?Q:crashed(?Q:down(Q3))))),
+    ?assertEqual([2], ids(One)).
 
 a_message_that_ends_six_runs_in_a_row_is_skipped_and_no_other_test() ->
-    Q1 = ends(3, add([m(1), m(2), m(3)], connected())),
+    Q1 = crashes(3, add([m(1), m(2), m(3)], connected())),
     {[_], Q2} = sent(Q1),
-    Q3 = ends(6, commit(1, Q2)),
+    Q3 = crashes(6, commit(1, Q2)),
     {skip, {memory, Bin}, 2} = ?Q:next(Q3),
-    {{<<"2">>, _, _, _, _}, Alone} = ?Q:only(2, Bin),
+    {[{<<"2">>, _, _, _, _}], 0, Alone} = ?Q:part(2, 2, Bin),
     ?assertMatch({feed, 7, 2, 1002, 0, _, [_]}, binary_to_term(Alone)),
-    {Q4, []} = ?Q:skip(2, Q3),
+    {Q4, []} = ?Q:skip(2, 0, Q3),
     {[Third], Q5} = sent(Q4),
     ?assertEqual([3], ids(Third)),
     ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(commit(3, Q5))).
 
 the_last_message_of_a_frame_is_skipped_with_the_frame_test() ->
-    Q1 = ends(6, add([m(1)], connected())),
+    Q1 = crashes(6, add([m(1)], connected())),
     {skip, _, 1} = ?Q:next(Q1),
-    {Q2, []} = ?Q:skip(1, Q1),
+    {Q2, []} = ?Q:skip(1, 0, Q1),
     ?assertMatch(#{messages := 0, memory := 0}, ?Q:info(Q2)),
     {[Frame], _} = sent(add([m(2)], Q2)),
     ?assertMatch({feed, 7, 2, _, _, _, [_]}, Frame).
 
 only_one_message_is_skipped_until_something_is_committed_test() ->
-    Q1 = ends(6, add([m(1), m(2), m(3)], connected())),
-    {Q2, []} = ?Q:skip(1, Q1),
-    Q3 = ends(20, Q2),
+    Q1 = crashes(6, add([m(1), m(2), m(3)], connected())),
+    {Q2, []} = ?Q:skip(1, 0, Q1),
+    Q3 = crashes(20, Q2),
     {[Second], Q4} = sent(Q3),
     ?assertEqual([2], ids(Second)),
-    ?assertMatch({skip, _, 3}, ?Q:next(ends(6, commit(2, Q4)))).
+    ?assertMatch({skip, _, 3}, ?Q:next(crashes(6, commit(2, Q4)))).
 
-runs_that_commit_something_or_were_sent_nothing_do_not_count_test() ->
-    Q1 = ends(2, add([m(1), m(2)], connected())),
+what_the_frame_of_a_skipped_message_had_to_tell_is_told_by_the_next_one_test() ->
+    Q1 = crashes(6, add([m(1)], ?Q:lost(5, <<"t">>, connected()))),
+    {skip, {memory, Bin}, 1} = ?Q:next(Q1),
+    {[_], 5, _} = ?Q:part(1, 1, Bin),
+    {Q2, []} = ?Q:skip(1, 5, ?Q:lost(1, <<"t">>, Q1)),
+    {[Frame], Q3} = sent(add([m(2)], Q2)),
+    ?assertMatch({feed, 7, 2, _, 6, _, [_]}, Frame),
+    ?assertMatch(#{lost := 6}, ?Q:info(Q3)).
+
+runs_that_commit_something_were_sent_nothing_or_did_not_crash_do_not_count_test() ->
+    Q1 = crashes(2, add([m(1), m(2)], connected())),
     {[_], Q2} = sent(Q1),
-    Q3 = ends(1, commit(0, ?Q:up(?Q:down(commit(1, Q2))))),
+    Q3 = commit(0, ?Q:up(?Q:crashed(?Q:down(commit(1, Q2))))),
     {[Whole], _} = sent(Q3),
     ?assertEqual([1, 2], ids(Whole)),
-    Q4 = lists:foldl(fun(_, Q) -> commit(0, ?Q:up(?Q:down(Q))) end, Q3, lists:seq(1, 10)),
-    {[Again], _} = sent(Q4),
+    Q4 = lists:foldl(fun(_, Q) -> commit(0, ?Q:up(?Q:crashed(?Q:down(Q)))) end, Q3, lists:seq(1, 10)),
+    Q5 = lists:foldl(
+        fun(_, Q) ->
+            {[_], Sent} = sent(Q),
+            commit(0, ?Q:up(?Q:down(Sent)))
+        end,
+        Q4,
+        lists:seq(1, 10)
+    ),
+    {[Again], _} = sent(Q5),
     ?assertEqual([1, 2], ids(Again)).
 
 what_was_lost_is_told_with_the_next_frame_once_test() ->
@@ -330,7 +356,7 @@ course(Seed) ->
         runs => false,
         %% A message that ends the program, if there is one, and how many runs in a row committed nothing.
         deadly => pick([0, rand:uniform(20)]),
-        futile => 0
+        crashes => 0
     },
     try
         World = lists:foldl(fun(_, W) -> checked(event(rand:uniform(100), W)) end, World0, lists:seq(1, 300)),
@@ -376,7 +402,10 @@ event(N, #{queue := Q} = W) when N =< 93 ->
     {Q1, Effects} = ?Q:writable(?Q:flush(Q)),
     files(Effects, W#{queue := Q1});
 event(N, #{runs := true} = W) when N =< 95 ->
-    ended(W);
+    case rand:uniform(2) of
+        1 -> ended(W);
+        2 -> crashed(W)
+    end;
 event(N, #{runs := false, queue := Q, epoch := Epoch, number := Number} = W) when N =< 98 ->
     W#{runs := true, queue := ?Q:up(Q), from := [{committed, Epoch, Number}]};
 event(99, #{files := Files, added := Added, stored := Stored} = W) ->
@@ -396,16 +425,20 @@ restart(Files, #{limits := Limits, starts := Starts} = W) ->
 
 frame({memory, Bin}, all, _) -> Bin;
 frame({file, Name}, all, #{files := Files}) -> maps:get(Name, Files);
-frame(Source, {only, Number}, W) -> element(2, ?Q:only(Number, frame(Source, all, W))).
+frame(Source, {part, First, Last}, W) -> element(3, ?Q:part(First, Last, frame(Source, all, W))).
 
-skip(Source, Number, #{queue := Q, added := Added, futile := Futile} = W) ->
-    ?assert(Futile >= 6),
-    [Id] = ids(binary_to_term(frame(Source, {only, Number}, W))),
-    {Q1, Effects} = ?Q:skip(Number, Q),
+skip(Source, Number, #{queue := Q, added := Added, crashes := Crashes} = W) ->
+    ?assert(Crashes >= 6),
+    [Id] = ids(binary_to_term(frame(Source, {part, Number, Number}, W))),
+    {Q1, Effects} = ?Q:skip(Number, 0, Q),
     files(Effects, W#{queue := Q1, added := lists:delete(Id, Added)}).
 
-ended(#{queue := Q, futile := Futile} = W) ->
-    W#{runs := false, queue := ?Q:down(Q), futile := Futile + 1, to := [], from := [], taken := []}.
+ended(#{queue := Q} = W) ->
+    W#{runs := false, queue := ?Q:down(Q), to := [], from := [], taken := []}.
+
+crashed(#{crashes := Crashes} = W) ->
+    #{queue := Q} = W1 = ended(W),
+    W1#{queue := ?Q:crashed(Q), crashes := Crashes + 1}.
 
 %% The program commits a part of what it has, or ends at a message that it cannot bear.
 store(#{taken := [{feed, Epoch, First, _, _, _, Messages} | Rest], stored := Stored} = W) ->
@@ -420,13 +453,13 @@ store(#{taken := [{feed, Epoch, First, _, _, _, Messages} | Rest], stored := Sto
     Part = lists:sublist(New, rand:uniform(length(New) + 1)),
     case lists:keymember(maps:get(deadly, W), 2, Part) of
         true ->
-            ended(W);
+            crashed(W);
         false when Part =:= [] ->
             W#{taken := Rest};
         false ->
             {Newest, _} = lists:last(Part),
             W#{
-                futile := 0,
+                crashes := 0,
                 taken := [Frame || Part =/= New, Frame <- [hd(maps:get(taken, W))]] ++ Rest,
                 epoch := Epoch,
                 number := Newest,
@@ -530,18 +563,18 @@ sent(Q, Frames) ->
     case ?Q:next(Q) of
         nothing -> {lists:reverse(Frames), Q};
         {send, {memory, Bin}, all, Q1} -> sent(Q1, [binary_to_term(Bin) | Frames]);
-        {send, {memory, Bin}, {only, Number}, Q1} ->
-            {_, Frame} = ?Q:only(Number, Bin),
+        {send, {memory, Bin}, {part, First, Last}, Q1} ->
+            {_, _, Frame} = ?Q:part(First, Last, Bin),
             sent(Q1, [binary_to_term(Frame) | Frames]);
         {send, {file, _} = File, all, Q1} -> sent(Q1, [File | Frames])
     end.
 
-%% So many runs that are sent all they may have and commit nothing.
-ends(Runs, Q) ->
+%% So many runs that are sent all they may have, commit nothing and crash.
+crashes(Runs, Q) ->
     lists:foldl(
         fun(_, Q1) ->
             {[_ | _], Q2} = sent(Q1),
-            commit(0, ?Q:up(?Q:down(Q2)))
+            commit(0, ?Q:up(?Q:crashed(?Q:down(Q2))))
         end,
         Q,
         lists:seq(1, Runs)

@@ -178,6 +178,8 @@ run_until_left_out(Feed, Runs) ->
     case take(Port) of
         ended when Runs > 0 ->
             true = port_close(Port),
+            ?FEED:down(?HOST),
+            ?FEED:crashed(?HOST),
             _ = sys:get_state(Feed),
             run_until_left_out(Feed, Runs - 1);
         done ->

@@ -327,8 +327,15 @@ the_feed_is_down_before_the_port_is_closed_test_() ->
     ].
 
 the_feed_is_down_when_the_program_ends_test() ->
-    {_, E} = handle({exited, 70}, running_with_feed()),
+    {_, E} = handle({exited, 0}, running_with_feed()),
     ?assertEqual([{feed, down}, {status, offline}], link_effects(E)).
+
+the_feed_is_told_of_a_crash_and_of_nothing_else_as_one_test() ->
+    Told = fun(Event) -> lists:member({feed, crashed}, element(2, handle(Event, running_with_feed()))) end,
+    [?assertEqual({Status, true}, {Status, Told({exited, Status})}) || Status <- [65, 70, 132, 134, 135, 136, 139]],
+    [?assertEqual({Status, false}, {Status, Told({exited, Status})}) || Status <- [0, 1, 66, 129, 130, 137, 143, unknown]],
+    ?assertNot(Told(stop)),
+    ?assertNot(Told({bad_frame, "it is too long"})).
 
 a_program_that_never_ran_has_no_feed_test() ->
     ?assertEqual([], link_effects(element(2, handle({exited, 70}, greeted_with_feed())))).

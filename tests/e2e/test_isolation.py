@@ -202,7 +202,7 @@ def test_a_program_that_is_not_there_for_long_is_told_once(server, home, kind):
 
 DIES_OF_A_WORD = """\
 #!/usr/bin/python3
-# The program, which is killed when it is given a certain word.
+# The program, which has a bug: it ends with 70 when it is given a certain word.
 import os, subprocess, sys
 source = os.dup(3)
 its, ours = os.pipe()
@@ -215,7 +215,8 @@ while data := os.read(source, 65536):
     tail = tail[-20:] + data
     if b"deadly" in tail:
         real.kill()
-        sys.exit(real.wait() and 1)
+        real.wait()
+        sys.exit(70)
     while data:
         data = data[os.write(ours, data) :]
 os.close(ours)
@@ -236,7 +237,7 @@ def test_a_message_that_ends_the_program_each_time_stops_no_other(server, home):
     for word in ("harmless", "deadly", "harmless", "harmless"):
         sensor.publish("count/words", json.dumps({"value": 1, "word": word}))
         sent += word == "harmless"
-    told = "the program ended each time that it was given a certain message of count/words, which is left out"
+    told = "the program crashed each time that it was given a certain message of count/words, which is left out"
     server.wait_for_log(told, since=since)
     until(lambda: count(server, "count/words") == sent, what="all but the one that it cannot bear")
     assert int(status(server)["feed.lost"]) == lost + 1
