@@ -33,6 +33,8 @@
 -define(WATCH, 5000).
 %% After a file could not be written.
 -define(DISK_RETRY, 10000).
+%% How often the log is told that messages are dropped.
+-define(DROPPED_AGAIN, 60000).
 -define(CALL_TIMEOUT, 15000).
 %% Room for the messages of a batch, which would else be moved several times while the heap grows.
 -define(HEAP_WORDS, 65536).
@@ -55,7 +57,7 @@
 }).
 
 -type state() :: #state{}.
--type timer_name() :: tick | retry | wait | disk | linger | module | watch.
+-type timer_name() :: tick | retry | wait | disk | linger | module | watch | dropped.
 %% What the program has not committed, and for how long the oldest of it; what was committed and lost in
 %% the life of the queue; what publishers have met since the feed began.
 -type info() :: #{
@@ -242,7 +244,7 @@ handle_info({publish, Message, Size}, #state{hook = Hook} = State) ->
     end;
 handle_info({lost, Topic}, #state{hook = Hook, store = Store} = State) ->
     Count = mod_mqtt_rollup_feed_hook:lost(Hook),
-    {noreply, State#state{store = mod_mqtt_rollup_feed_store:lost(Count, Topic, Store)}};
+    {noreply, say_dropped(Topic, State#state{store = mod_mqtt_rollup_feed_store:lost(Count, Topic, Store)})};
 handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
     case mod_mqtt_rollup_timers:expired(Name, Ref, Timers) of
         {true, Rest} -> timer(Name, State#state{timers = Rest});
@@ -441,6 +443,21 @@ say_full(VHost) ->
         "QoS 1 and 2 wait",
         [VHost]
     ).
+
+%% What was dropped although the queue has room; the log hears of it once a minute at most.
+-spec say_dropped(binary(), state()) -> state().
+say_dropped(Topic, #state{vhost = VHost, store = Store} = State) ->
+    case is_running(dropped, State) orelse not mod_mqtt_rollup_feed_store:has_room(Store) of
+        true ->
+            State;
+        false ->
+            ?WARNING_MSG(
+                "mod_mqtt_rollup at ~ts: messages of QoS 0 are dropped, the newest of ~ts: they come faster than "
+                "they can be put aside",
+                [VHost, Topic]
+            ),
+            start_timer(dropped, ?DROPPED_AGAIN, State)
+    end.
 
 %%%===================================================================
 %%% The program

@@ -24,7 +24,7 @@
 
 -export([new/2, restore/4, set_limits/2]).
 -export([add/2, lost/3, has_room/1]).
--export([up/1, down/1, crashed/1, committed/3, flush/1, next/1, part/3, skip/3, heartbeat/2]).
+-export([up/2, down/1, crashed/1, committed/3, flush/1, next/1, part/3, skip/3, heartbeat/2]).
 -export([unwritten/3, is_writable/1, writable/1, unreadable/2, files/1, close/1]).
 -export([info/1, parse_name/1, bytes/3]).
 
@@ -221,10 +221,11 @@ has_room(Q) ->
 %%% The program
 %%%===================================================================
 
-%% @doc A run of the program begins; it will say where it stands.
--spec up(state()) -> state().
-up(Q) ->
-    (down(Q))#queue{link = waiting, unfinished = none}.
+%% @doc A run of the program begins; it will say where it stands. It has been told of no time yet: what the
+%% one before was told by a clock that was ahead is over.
+-spec up(NowMs :: integer(), state()) -> state().
+up(Now, #queue{newest = Newest} = Q) ->
+    (down(Q))#queue{link = waiting, unfinished = none, newest = min(Newest, Now)}.
 
 %% @doc The run is over: all that it has not committed is to be sent again.
 -spec down(state()) -> state().

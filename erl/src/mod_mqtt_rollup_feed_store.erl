@@ -128,7 +128,7 @@ has_room(#store{queue = Queue}) ->
 
 -spec up(store()) -> store().
 up(#store{queue = Queue} = Store) ->
-    Store#store{queue = mod_mqtt_rollup_feed_queue:up(Queue)}.
+    Store#store{queue = mod_mqtt_rollup_feed_queue:up(os:system_time(millisecond), Queue)}.
 
 -spec down(store()) -> store().
 down(#store{queue = Queue} = Store) ->

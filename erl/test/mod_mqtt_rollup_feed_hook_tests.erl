@@ -198,6 +198,33 @@ the_mailbox_is_bounded_while_the_feed_is_stuck_test_() ->
         end)
     end}.
 
+what_is_dropped_although_the_queue_has_room_is_told_once_test_() ->
+    {timeout, 60, fun() ->
+        with_feed(fun(#{feed := Feed}) ->
+            with_log(fun() ->
+                ok = sys:suspend(Feed),
+                Payload = binary:copy(<<"1">>, 100 * ?KB),
+                [publish(<<"home/a/t">>, Payload) || _ <- lists:seq(1, 200)],
+                ok = sys:resume(Feed),
+                ?assert(maps:get(lost, info()) > 0),
+                receive
+                    {log, warning, Text} ->
+                        ?assertNotEqual(nomatch, string:find(Text, "QoS 0 are dropped, the newest of home/a/t"))
+                after 5000 -> ?assert(false)
+                end,
+                #{lost := Lost} = info(),
+                ok = sys:suspend(Feed),
+                [publish(<<"home/a/t">>, Payload) || _ <- lists:seq(1, 200)],
+                ok = sys:resume(Feed),
+                ?assert(maps:get(lost, info()) > Lost),
+                receive
+                    {log, warning, Again} -> ?assertEqual("", Again)
+                after 0 -> ok
+                end
+            end)
+        end)
+    end}.
+
 retained_messages_that_mod_mqtt_may_have_left_out_are_told_test() ->
     Retained = [
         {#publish{topic = <<"home/", N, "/t">>, payload = <<"1">>, retain = true}, ?NEVER} || N <- "abc"

@@ -64,6 +64,13 @@ messages_that_come_together_are_put_as_those_that_come_one_by_one_test_() ->
         )
     end}.
 
+a_clock_that_was_ahead_in_an_earlier_run_does_not_hold_the_times_of_the_next_test() ->
+    {send, _, Q1} = ?Q:heartbeat(9000000, connected()),
+    Message = fun(Id, Ms) -> {integer_to_binary(Id), <<"1">>, Ms, 0, <<>>} end,
+    {[{feed, _, _, 9000000, _, _, [{_, _, 9000000, _, _}]}], Q2} = sent(add([Message(1, 5000)], Q1)),
+    Q3 = commit(1, ?Q:up(6000, ?Q:down(Q2))),
+    {[{feed, _, _, 7000, _, _, [{_, _, 7000, _, _}]}], _} = sent(add([Message(2, 7000)], Q3)).
+
 a_busy_port_changes_nothing_test() ->
     Q = add([m(1)], connected()),
     {send, First, all, _} = ?Q:next(Q),
@@ -77,9 +84,9 @@ an_open_batch_can_be_sent_without_waiting_test() ->
 nothing_is_sent_before_the_program_has_said_where_it_stands_test() ->
     Q = add([m(1)], queue()),
     ?assertEqual(nothing, ?Q:next(Q)),
-    ?assertEqual(nothing, ?Q:next(?Q:up(Q))),
-    ?assertEqual(nothing, ?Q:heartbeat(5000, ?Q:up(Q))),
-    {[_], _} = sent(commit(0, 0, ?Q:up(Q))).
+    ?assertEqual(nothing, ?Q:next(up(Q))),
+    ?assertEqual(nothing, ?Q:heartbeat(5000, up(Q))),
+    {[_], _} = sent(commit(0, 0, up(Q))).
 
 %%% Commits and runs
 
@@ -89,22 +96,22 @@ what_is_committed_is_forgotten_test() ->
 
 half_a_frame_is_sent_again_whole_test() ->
     {[_], Q1} = sent(add([m(1), m(2)], queue_with_batch())),
-    {[Frame], _} = sent(commit(1, ?Q:up(Q1))),
+    {[Frame], _} = sent(commit(1, up(Q1))),
     ?assertEqual([1, 2], ids(Frame)).
 
 a_new_run_gets_what_the_last_one_did_not_commit_test() ->
     {[_], Q1} = sent(add([m(1)], connected())),
     {[_], Q2} = sent(commit(1, add([m(2)], Q1))),
-    {[Again, _], _} = sent(commit(1, ?Q:up(add([m(3)], ?Q:down(Q2))))),
+    {[Again, _], _} = sent(commit(1, up(add([m(3)], ?Q:down(Q2))))),
     ?assertEqual([2], ids(Again)).
 
 a_run_with_another_history_gets_everything_test() ->
     {[_], Q1} = sent(add([m(1)], connected())),
-    {[Again], _} = sent(commit(99, 1000, ?Q:up(Q1))),
+    {[Again], _} = sent(commit(99, 1000, up(Q1))),
     ?assertEqual([1], ids(Again)).
 
 numbers_that_the_program_knows_are_not_used_again_test() ->
-    {[Frame], _} = sent(add([m(1)], commit(41, ?Q:up(queue())))),
+    {[Frame], _} = sent(add([m(1)], commit(41, up(queue())))),
     ?assertMatch({feed, 7, 42, _, _, _, _}, Frame).
 
 a_commit_without_a_run_means_nothing_test() ->
@@ -144,7 +151,7 @@ above_the_memory_limit_frames_go_to_files_test() ->
     ?assertMatch({ok, 7, 3, 3}, ?Q:parse_name(Name)),
     ?assertEqual([Name], ?Q:files(Q)),
     ?assertMatch(#{messages := 3, disk := Size} when Size =:= byte_size(Bin), ?Q:info(Q)),
-    {[_, _, {file, Name}], Q1} = sent(commit(0, 0, ?Q:up(Q))),
+    {[_, _, {file, Name}], Q1} = sent(commit(0, 0, up(Q))),
     {_, [{delete, Name}]} = ?Q:committed(7, 3, Q1).
 
 there_is_no_room_when_memory_and_files_are_full_test() ->
@@ -153,7 +160,7 @@ there_is_no_room_when_memory_and_files_are_full_test() ->
     ?assert(?Q:has_room(Q1)),
     {Q2, _} = add_all([m(2, 300 * ?KB)], Q1),
     ?assertNot(?Q:has_room(Q2)),
-    {_, Q3} = sent(commit(0, 0, ?Q:up(Q2))),
+    {_, Q3} = sent(commit(0, 0, up(Q2))),
     {Q4, _} = ?Q:committed(7, 1, Q3),
     ?assert(?Q:has_room(Q4)).
 
@@ -179,7 +186,7 @@ after_a_crash_at_a_part_of_a_frame_messages_go_one_by_one_again_test() ->
     {[_], Q2} = sent(Q1),
     {[Two], Q3} = sent(commit(1, Q2)),
     ?assertEqual([2, 3], ids(Two)),
-    {[One], _} = sent(commit(1, ?Q:up(?Q:crashed(?Q:down(Q3))))),
+    {[One], _} = sent(commit(1, up(?Q:crashed(?Q:down(Q3))))),
     ?assertEqual([2], ids(One)).
 
 a_message_that_ends_six_runs_in_a_row_is_skipped_and_no_other_test() ->
@@ -222,14 +229,14 @@ what_the_frame_of_a_skipped_message_had_to_tell_is_told_by_the_next_one_test() -
 runs_that_commit_something_were_sent_nothing_or_did_not_crash_do_not_count_test() ->
     Q1 = crashes(2, add([m(1), m(2)], connected())),
     {[_], Q2} = sent(Q1),
-    Q3 = commit(0, ?Q:up(?Q:crashed(?Q:down(commit(1, Q2))))),
+    Q3 = commit(0, up(?Q:crashed(?Q:down(commit(1, Q2))))),
     {[Whole], _} = sent(Q3),
     ?assertEqual([1, 2], ids(Whole)),
-    Q4 = lists:foldl(fun(_, Q) -> commit(0, ?Q:up(?Q:crashed(?Q:down(Q)))) end, Q3, lists:seq(1, 10)),
+    Q4 = lists:foldl(fun(_, Q) -> commit(0, up(?Q:crashed(?Q:down(Q)))) end, Q3, lists:seq(1, 10)),
     Q5 = lists:foldl(
         fun(_, Q) ->
             {[_], Sent} = sent(Q),
-            commit(0, ?Q:up(?Q:down(Sent)))
+            commit(0, up(?Q:down(Sent)))
         end,
         Q4,
         lists:seq(1, 10)
@@ -260,9 +267,9 @@ a_file_that_cannot_be_written_stays_in_memory_test() ->
     ?assertNot(?Q:has_room(Q2)),
     {Q3, [{write, Name, Bin}]} = ?Q:writable(Q2),
     ?assert(?Q:has_room(Q3)),
-    {[_, Second], _} = sent(commit(0, 0, ?Q:up(Q2))),
+    {[_, Second], _} = sent(commit(0, 0, up(Q2))),
     ?assertEqual([2], ids(Second)),
-    {[_, {file, Name}], _} = sent(commit(0, 0, ?Q:up(Q3))).
+    {[_, {file, Name}], _} = sent(commit(0, 0, up(Q3))).
 
 memory_does_not_grow_while_files_fail_test() ->
     Add = fun(N, Q) ->
@@ -281,7 +288,7 @@ a_file_that_cannot_be_read_is_lost_and_told_test() ->
     {Q1, [{write, Name, _} | _]} = add_all([m(N, 300 * ?KB) || N <- [1, 2]], limited(1, 900 * ?KB)),
     Q2 = ?Q:unreadable(Name, Q1),
     ?assertMatch(#{messages := 1, lost := 1}, ?Q:info(Q2)),
-    {[{file, Other}], _} = sent(commit(0, 0, ?Q:up(Q2))),
+    {[{file, Other}], _} = sent(commit(0, 0, up(Q2))),
     ?assertMatch({ok, 7, 2, 2}, ?Q:parse_name(Other)).
 
 the_end_writes_everything_that_is_not_committed_test() ->
@@ -302,13 +309,13 @@ files_are_read_again_in_order_and_the_epoch_goes_on_test() ->
     Files = [{Name, byte_size(Bin), 5} || {write, Name, Bin} <- element(2, ?Q:close(add([m(1)], queue())))],
     {Q, []} = ?Q:restore(Files, 8, 1000, ?ROOMY),
     ?assertMatch(#{messages := 1, since := 5}, ?Q:info(Q)),
-    {[{file, _}], Q1} = sent(commit(0, 0, ?Q:up(Q))),
+    {[{file, _}], Q1} = sent(commit(0, 0, up(Q))),
     {[{feed, 7, First, _, _, _, _}], _} = sent(add([m(2)], commit(1, Q1))),
     ?assertEqual(1000, First).
 
 without_files_an_epoch_begins_test() ->
     {Q, []} = ?Q:restore([], 8, 1000, ?ROOMY),
-    {[{feed, 8, 1, _, _, _, _}], _} = sent(add([m(1)], commit(0, 0, ?Q:up(Q)))).
+    {[{feed, 8, 1, _, _, _, _}], _} = sent(add([m(1)], commit(0, 0, up(Q)))).
 
 strange_files_are_named_test() ->
     File = fun(E, F, L) -> lists:flatten(io_lib:format("1-~b-~20..0b-~20..0b.frame", [E, F, L])) end,
@@ -407,7 +414,7 @@ event(N, #{runs := true} = W) when N =< 95 ->
         2 -> crashed(W)
     end;
 event(N, #{runs := false, queue := Q, epoch := Epoch, number := Number} = W) when N =< 98 ->
-    W#{runs := true, queue := ?Q:up(Q), from := [{committed, Epoch, Number}]};
+    W#{runs := true, queue := up(Q), from := [{committed, Epoch, Number}]};
 event(99, #{files := Files, added := Added, stored := Stored} = W) ->
     %% ejabberd is killed: what is neither committed nor in a file is lost.
     InFiles = lists:append([ids(binary_to_term(Bin)) || Bin <- maps:values(Files)]),
@@ -496,7 +503,7 @@ checked(#{queue := Q, limits := #{memory := Memory, disk := Disk}, files := File
 finish(#{runs := true} = W) ->
     finish(ended(W));
 finish(#{queue := Q, epoch := Epoch, number := Number} = W) ->
-    {Q1, Effects} = ?Q:committed(Epoch, Number, ?Q:up(Q)),
+    {Q1, Effects} = ?Q:committed(Epoch, Number, up(Q)),
     settle(files(Effects, W#{queue := Q1, runs := true, to := [], from := [], taken := []})).
 
 settle(#{runs := false} = W) ->
@@ -522,11 +529,14 @@ settle(#{queue := Q, from := From, files := Files} = W) ->
 
 %%% Helpers
 
+up(Q) ->
+    ?Q:up(1 bsl 50, Q).
+
 queue() ->
     ?Q:new(7, ?ROOMY).
 
 connected() ->
-    commit(0, 0, ?Q:up(queue())).
+    commit(0, 0, up(queue())).
 
 %% Connected, and what is added now becomes one batch.
 queue_with_batch() ->
@@ -574,7 +584,7 @@ crashes(Runs, Q) ->
     lists:foldl(
         fun(_, Q1) ->
             {[_ | _], Q2} = sent(Q1),
-            commit(0, ?Q:up(?Q:crashed(?Q:down(Q2))))
+            commit(0, up(?Q:crashed(?Q:down(Q2))))
         end,
         Q,
         lists:seq(1, Runs)
