@@ -4,7 +4,7 @@
 %% under its name.
 -module(mod_mqtt_rollup_feed_files).
 
--export([write/4, read/2, delete/2, move/3, put_aside/2, list/1, path/2]).
+-export([write/4, sync/2, read/2, delete/2, move/3, put_aside/2, list/1, path/2]).
 -export([next_number/2, move_number/2]).
 
 -export_type([dir/0, name/0]).
@@ -36,6 +36,18 @@ write(Dir, Name, Bin, Modes) ->
                     _ = file:delete(Temporary),
                     Error
             end;
+        {error, _} = Error ->
+            Error
+    end.
+
+%% @doc What was written before outlives the machine now.
+-spec sync(dir(), name()) -> ok | {error, file:posix() | badarg | terminated}.
+sync(Dir, Name) ->
+    case file:open(path(Dir, Name), [read, write, raw]) of
+        {ok, File} ->
+            Synced = file:sync(File),
+            _ = file:close(File),
+            Synced;
         {error, _} = Error ->
             Error
     end.

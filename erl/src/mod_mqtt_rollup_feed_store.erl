@@ -86,18 +86,14 @@ clear(#store{dir = Dir, queue = Queue} = Store) ->
     Store#store{queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}.
 
 %% @doc Writes everything down, so that it outlives the machine too. Once more writes what was added since.
+%% All of it is with the system before anything is waited for: there may be hundreds of files, a disk may
+%% take long for each, and there is an end to the patience with a process that stops.
 -spec save(store()) -> store().
 save(#store{vhost = VHost, queue = Queue, dir = Dir} = Store) ->
     {Closed, Writes} = mod_mqtt_rollup_feed_queue:close(Queue),
-    Failures = lists:filtermap(
-        fun({write, Name, Bin}) ->
-            case mod_mqtt_rollup_feed_files:write(Dir, Name, Bin, [sync]) of
-                ok -> false;
-                {error, Reason} -> {true, Reason}
-            end
-        end,
-        Writes
-    ),
+    Written = [{Name, mod_mqtt_rollup_feed_files:write(Dir, Name, Bin, [])} || {write, Name, Bin} <- Writes],
+    Synced = [mod_mqtt_rollup_feed_files:sync(Dir, Name) || {Name, ok} <- Written],
+    Failures = [Reason || {error, Reason} <- [Result || {_, Result} <- Written] ++ Synced],
     case Failures of
         [] ->
             ok;
