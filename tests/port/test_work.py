@@ -1,5 +1,6 @@
 """What the program does between a broker and Erlang."""
 
+import os
 import pathlib
 import random
 import signal
@@ -30,6 +31,13 @@ def client(broker):
         yield one
 
 
+def random_numbers():
+    """To choose from, by a seed that is printed; WORK_SEED=n gives it back."""
+    seed = int(os.environ.get("WORK_SEED", random.randrange(1 << 32)))
+    print(f"WORK_SEED={seed}")
+    return random.Random(seed)
+
+
 def counts(program, last_ms=600_000):
     """Samples of the kitchen in the history, by its rows."""
     answer = program.ask(
@@ -39,9 +47,7 @@ def counts(program, last_ms=600_000):
 
 
 def test_kill_9_at_any_moment_loses_nothing_that_was_committed(start, broker, client):
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    rng = random.Random(seed)
+    rng = random_numbers()
     program = start()
     connect(program, broker, rules())
     sent = 0
@@ -190,9 +196,7 @@ def test_the_will_says_that_the_program_died(start, broker, client):
 
 
 def test_hostile_messages_are_counted_and_harm_nothing(start, broker, client):
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    rng = random.Random(seed)
+    rng = random_numbers()
     program = start()
     connect(program, broker, rules(time="/t", fields=[("", terms_of.field(value="/v"))]))
     shapes = [

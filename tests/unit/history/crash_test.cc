@@ -8,6 +8,7 @@
 
 #include <charconv>
 #include <cstdint>
+#include <cstdlib>
 #include <random>
 
 #include "unit/history/history_support.h"
@@ -142,9 +143,15 @@ std::int64_t run_and_kill(const std::string& directory, std::uint64_t seed, std:
   return last;
 }
 
+// What was drawn is drawn again with ROLLUP_SEED; the processor's share in the moment is not.
+std::uint64_t seed_of_this_run() {
+  const char* given = std::getenv("ROLLUP_SEED");
+  return given == nullptr ? std::random_device{}() : std::strtoull(given, nullptr, 10);
+}
+
 void run_rounds(bool in_checkpoint) {
-  const std::uint64_t seed = std::random_device{}();
-  SCOPED_TRACE("seed " + std::to_string(seed));
+  const std::uint64_t seed = seed_of_this_run();
+  SCOPED_TRACE("ROLLUP_SEED=" + std::to_string(seed) + " draws the same again");
   std::mt19937_64 random(seed);
   const TemporaryDirectory directory;
   std::int64_t acknowledged = 0;
