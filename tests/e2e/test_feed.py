@@ -150,6 +150,8 @@ def test_a_hundred_kills_pauses_reloads_and_restarts_of_the_module_do_neither(se
         os.kill(pid, signal.SIGCONT)
 
     def reload():
+        # Whom it meets before that takes it as its first configuration, and does not say that it is a new one.
+        until(lambda: status(server)["program"] == "running", what="a program that has its configuration")
         # The history has to know at least an hour.
         home.reconfigure(server, OPTIONS.replace("hold: 1h", f"hold: {rng.randrange(3601, 86400)}s"))
 
