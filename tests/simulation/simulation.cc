@@ -4,8 +4,10 @@
 #include <cmath>
 #include <utility>
 
+#include "base/check.h"
 #include "base/text.h"
 #include "port/term_reader.h"
+#include "port/term_writer.h"
 #include "unit/port/rules_terms.h"
 
 namespace rollup::testing {
@@ -22,6 +24,8 @@ constexpr int kRooms = 3;
 constexpr std::int64_t kDayMs = 86'400'000;
 
 Term integer(std::int64_t value) { return Term::integer(value); }
+
+constexpr const char* kOtherTopic = "other/0";
 
 std::string room_topic(std::int64_t room) { return "in/" + std::to_string(room); }
 
@@ -181,6 +185,7 @@ void Simulation::start_program() {
   inbox_ = std::make_unique<mqtt::Inbox>();
   session_ = std::make_unique<app::Session>(*outlet_, *links_, *inbox_, *clock_);
   splitter_ = port::FrameSplitter();
+  are_others_known_ = false;
   erlang_.open(config());
 }
 
@@ -190,8 +195,10 @@ void Simulation::end_program(bool in_order) {
   }
   if (in_order) {
     session_->end();
+    if (are_others_known_ && session_->takes_messages()) {
+      others_safe_ = others_.size();  // or the feed, or the disk, kept it from taking them
+    }
   }
-  others_lost_ = others_lost_ || !in_order;
   session_.reset();
   erlang_.close();
 }
@@ -244,6 +251,7 @@ void Simulation::act() {
   }
   if (chaos_.clock_steps && chance(3)) {
     lost_order_ = true;
+    was_clock_set_ = true;
     // By some minutes, or to where a machine without a battery begins, and back.
     jumped_ = chance(70)               ? jumped_ + Duration{pick(-100'000, 100'000)}
               : jumped_ == Duration{0} ? std::chrono::hours(24 * pick(-7000, 7000))
@@ -289,7 +297,7 @@ void Simulation::publish_other() {
   }
   Message message;
   message.broker = is_feed_first_ ? 1 : 0;
-  message.topic = "other/0";
+  message.topic = kOtherTopic;
   message.payload = std::to_string(pick(0, 50));
   message.arrival = wall();
   others_.push_back({0, 0, message.topic, std::stod(message.payload), message.arrival});
@@ -334,7 +342,9 @@ void Simulation::step() {
         return;
       }
     }
+    count_others();
     session_->work();
+    count_others();
   }
   if (Disk::instance().is_dead()) {
     handle_death();
@@ -372,6 +382,7 @@ void Simulation::cut_power() {
   Disk::instance().revive(Disk::Loss::unsynced, random_());
   had_power_cut_ = true;
   is_cut_ = true;
+  others_safe_ = chaos_.full_sync ? others_safe_ : 0;
   ++epoch_;
   number_ = 0;
   erlang_.restart(epoch_, chaos_.full_sync, wall());
@@ -389,6 +400,31 @@ void Simulation::forget_what_was_not_committed() {
     return sent.epoch < epoch_ &&
            (sent.epoch > left.epoch || (sent.epoch == left.epoch && sent.number > left.number));
   });
+}
+
+// Nobody sends again what a client link had when the program ended, but it may only be what came
+// after the last commit. What is left are the first ones, as they are taken in their order.
+void Simulation::count_others() {
+  if (!has_other_ || was_clock_set_ || !session_->is_configured() ||
+      (are_others_known_ && (others_safe_ == others_.size() || !session_->takes_messages()))) {
+    return;
+  }
+  const Term answer = ask_at_once(Term::tuple(
+      {Term::atom("series"),
+       map({{"filter", text(kOtherTopic)}, {"max", integer(1)}, {"after", text("")}})}));
+  const std::vector<Term>& rows = *answer.get("rows")->as_list();
+  const auto count =
+      rows.empty() ? 0 : static_cast<std::size_t>(*rows[0].get("count")->as_integer());
+  if (count > others_.size() || count < others_safe_) {
+    fault("the program has " + std::to_string(count) + " messages of the other broker of " +
+          std::to_string(others_.size()) + ", " + std::to_string(others_safe_) +
+          " of which it had committed");
+    return;
+  }
+  others_safe_ = count;
+  if (!std::exchange(are_others_known_, true)) {
+    others_.resize(count);
+  }
 }
 
 void Simulation::settle() {
@@ -432,13 +468,26 @@ std::optional<Term> Simulation::ask(const Term& question) {
   return std::nullopt;
 }
 
+Term Simulation::ask_at_once(const Term& question) {
+  const std::size_t before = outlet_->bytes.size();
+  port::TermWriter writer;
+  writer.term(Term::tuple({Term::atom("request"), integer(0), integer(10'000), question}));
+  ROLLUP_CHECK(session_->receive(writer.bytes()));
+  const Result<Term> reply = port::read_term(outlet_->bytes.substr(before + 4));
+  outlet_->bytes.resize(before);
+  return (*(*reply->as_tuple())[2].as_tuple())[1];
+}
+
 void Simulation::check() {
   if (!fault_.empty()) {
     return;
   }
   check_counters();
   for (int room = 0; room < kRooms; ++room) {
-    check_series(room_topic(room), !lost_order_);
+    check_series(room_topic(room), sent_, !lost_order_);
+  }
+  if (has_other_) {
+    check_series(kOtherTopic, others_, !was_clock_set_);
   }
   if (!lost_order_ && !had_power_cut_) {
     check_alarms();
@@ -451,10 +500,11 @@ void Simulation::check() {
   }
 }
 
-void Simulation::check_series(const std::string& topic, bool is_exact) {
+void Simulation::check_series(const std::string& topic, const std::vector<Sent>& all,
+                              bool is_exact) {
   std::map<Time, std::pair<std::int64_t, double>> expected;
   std::int64_t count = 0;
-  for (const Sent& sent : sent_) {
+  for (const Sent& sent : all) {
     if (sent.topic == topic) {
       auto& [bucket_count, sum] = expected[floor_to(sent.arrival, resolution_)];
       ++bucket_count;

@@ -73,14 +73,18 @@ class Simulation {
   void handle_death();
   void cut_power();
   void forget_what_was_not_committed();
+  // A new program says what it has of the other broker; later, what it can lose no more.
+  void count_others();
   void settle();
 
   void check();
-  void check_series(const std::string& topic, bool is_exact);
+  void check_series(const std::string& topic, const std::vector<Sent>& all, bool is_exact);
   void check_alarms();
   void check_publications();
   void check_counters();
   std::optional<port::Term> ask(const port::Term& question);
+  // Past the pipe: answered at once, and the program is as before.
+  port::Term ask_at_once(const port::Term& question);
   void fault(const std::string& what);
 
   std::mt19937_64 random_;
@@ -111,12 +115,15 @@ class Simulation {
   bool is_settling_ = false;
   bool had_power_cut_ = false;
   bool lost_order_ = false;  // an oracle that needs every message in its time has no say
-  bool others_lost_ = false;
+  bool was_clock_set_ = false;
   bool is_cut_ = false;  // the next program says what is left
 
   std::vector<Sent> sent_;
+  // What came from the other broker, without what ends of the program took.
   std::vector<Sent> others_;
-  std::string refusal_;  // the last error of an answer
+  std::size_t others_safe_ = 0;    // of them, the first so many are committed
+  bool are_others_known_ = false;  // this program has said what it has
+  std::string refusal_;            // the last error of an answer
   std::string fault_;
 };
 
