@@ -33,8 +33,9 @@ std::uint64_t count_of(const Term& term) {
 
 }  // namespace
 
-void ErlangSide::publish(const std::string& topic, const std::string& payload, Time wall) {
-  queue_.push_back({next_number_++, topic, payload, wall});
+void ErlangSide::publish(const std::string& topic, const std::string& payload, Time wall,
+                         bool was_retained) {
+  queue_.push_back({next_number_++, topic, payload, wall, was_retained});
 }
 
 void ErlangSide::lose(const std::string& topic) {
@@ -52,6 +53,7 @@ void ErlangSide::restart(std::uint64_t epoch, bool is_synced, Time wall) {
   epoch_ = epoch;
   next_number_ = 1;
   queue_.clear();
+  single_up_to_ = 0;
   lost_ = 0;
 }
 
@@ -61,8 +63,15 @@ void ErlangSide::crash_feed(std::uint64_t epoch, Time wall) {
   next_number_ = 1;
   queue_.clear();
   sent_up_to_ = 0;
+  single_up_to_ = 0;
   under_way_ = 0;
   ends_.clear();
+}
+
+void ErlangSide::go_one_by_one() { single_up_to_ = queue_.empty() ? 0 : queue_.back().number; }
+
+bool ErlangSide::goes_one_by_one() const {
+  return single_up_to_ > (committed_.epoch == epoch_ ? committed_.number : 0);
 }
 
 void ErlangSide::open(const Term& config) {
@@ -121,11 +130,12 @@ void ErlangSide::work(Time wall, Duration steady) {
       return message.number > sent_up_to_;
     });
     const auto waiting = static_cast<std::size_t>(queue_.end() - first);
-    const bool may_send = under_way_ == 0 || (under_way_ < kWindow && waiting >= kBatchMax);
+    const bool may_send =
+        under_way_ == 0 || (under_way_ < kWindow && waiting >= kBatchMax && !goes_one_by_one());
     if (waiting == 0 || !may_send) {
       break;
     }
-    send_batch(std::min(waiting, kBatchMax));
+    send_batch(goes_one_by_one() ? 1 : kBatchMax);
   }
   const bool is_all_sent = queue_.empty() || queue_.back().number <= sent_up_to_;
   if (is_all_sent && (!heartbeat_at_ || steady >= *heartbeat_at_)) {
@@ -136,16 +146,19 @@ void ErlangSide::work(Time wall, Duration steady) {
   }
 }
 
-void ErlangSide::send_batch(std::size_t count) {
+// Up to where a number was left out.
+void ErlangSide::send_batch(std::size_t max) {
   auto message = std::find_if(queue_.begin(), queue_.end(),
                               [&](const Message& one) { return one.number > sent_up_to_; });
   const std::uint64_t first = message->number;
   std::vector<Term> messages;
   Time up_to;
-  for (std::size_t i = 0; i < count; ++i, ++message) {
-    messages.push_back(Term::tuple({text(message->topic), text(message->payload),
-                                    Term::integer(to_ms(message->arrival)), Term::integer(0),
-                                    text("alice@localhost/phone")}));
+  for (; message != queue_.end() && messages.size() < max &&
+         message->number == first + messages.size();
+       ++message) {
+    messages.push_back(Term::tuple(
+        {text(message->topic), text(message->payload), Term::integer(to_ms(message->arrival)),
+         Term::integer(message->was_retained ? 1 : 0), text("alice@localhost/phone")}));
     up_to = message->arrival;
     sent_up_to_ = message->number;
   }

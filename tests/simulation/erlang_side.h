@@ -36,7 +36,10 @@ class ErlangSide {
 
   // -- the node --
   // A client publishes; `wall` is the node's clock.
-  void publish(const std::string& topic, const std::string& payload, Time wall);
+  void publish(const std::string& topic, const std::string& payload, Time wall,
+               bool was_retained = false);
+  // So many numbers are left out, as after a restart that goes on with the queue.
+  void skip_numbers(std::uint64_t count) { next_number_ += count; }
   // The queue is full: the message is dropped and counted.
   void lose(const std::string& topic);
   // The machine went down: what was not committed is gone, and, unless `is_synced`, the newest
@@ -50,6 +53,8 @@ class ErlangSide {
   void open(const port::Term& config);
   void reconfigure(const port::Term& config);
   void close();
+  // What waits now goes one by one, as after runs that ended with nothing committed.
+  void go_one_by_one();
   // What waits to be read by the program.
   std::string take_output(std::size_t bytes);
   bool has_output() const { return !output_.empty(); }
@@ -82,11 +87,13 @@ class ErlangSide {
     std::string topic;
     std::string payload;
     Time arrival;
+    bool was_retained = false;
   };
 
   void send(const port::Term& term);
   void send(std::string frame);
-  void send_batch(std::size_t count);
+  bool goes_one_by_one() const;
+  void send_batch(std::size_t max);
   void on_frame(const port::Term& frame);
   void on_committed(const std::vector<port::Term>& items);
 
@@ -97,6 +104,7 @@ class ErlangSide {
   std::uint64_t sent_up_to_ = 0;    // to this program
   std::size_t under_way_ = 0;       // batches without an acknowledgement
   std::deque<std::uint64_t> ends_;  // their last numbers
+  std::uint64_t single_up_to_ = 0;  // one by one
   std::uint64_t lost_ = 0;
   std::uint64_t lost_total_ = 0;
   std::string lost_topic_;

@@ -96,6 +96,9 @@ Simulation::Simulation(std::uint64_t seed)
   chaos_.full_sync = some(30);
   chaos_.losses = some(20);
   chaos_.feed_crashes = some(10);
+  chaos_.gaps = some(30);
+  chaos_.singles = some(30);
+  chaos_.retained = some(20);
   is_feed_first_ = some(50);
   has_other_ = some(70);
   start_ += Duration{pick(0, 100'000)};
@@ -186,6 +189,9 @@ void Simulation::start_program() {
   session_ = std::make_unique<app::Session>(*outlet_, *links_, *inbox_, *clock_);
   splitter_ = port::FrameSplitter();
   are_others_known_ = false;
+  if (chaos_.singles && chance(50)) {
+    erlang_.go_one_by_one();
+  }
   erlang_.open(config());
 }
 
@@ -221,6 +227,11 @@ void Simulation::act() {
   }
   if (chance(30)) {
     publish_other();
+  }
+  if (chaos_.gaps && chance(10)) {
+    const std::int64_t gap = chance(80) ? pick(1, 50) : std::int64_t{1} << 40;
+    number_ += static_cast<std::uint64_t>(gap);
+    erlang_.skip_numbers(static_cast<std::uint64_t>(gap));
   }
   if (chaos_.losses && chance(5)) {
     erlang_.lose(room_topic(0));
@@ -287,8 +298,13 @@ void Simulation::act() {
 void Simulation::publish() {
   const std::string topic = room_topic(pick(0, kRooms - 1));
   const auto value = static_cast<double>(chance(85) ? pick(0, 90) : pick(101, 130));
-  sent_.push_back({epoch_, ++number_, topic, value, wall()});
-  erlang_.publish(topic, format_number(value, 0), wall());
+  // A copy from before is no sample, and alarms nobody (SEMANTICS 1.7).
+  const bool was_retained = chaos_.retained && chance(10);
+  ++number_;
+  if (!was_retained) {
+    sent_.push_back({epoch_, number_, topic, value, wall()});
+  }
+  erlang_.publish(topic, format_number(value, 0), wall(), was_retained);
 }
 
 void Simulation::publish_other() {
@@ -353,6 +369,9 @@ void Simulation::step() {
   if (now_ >= unread_until_) {
     erlang_.read(std::exchange(outlet_->bytes, {}));
     forget_what_was_not_committed();
+    if (now_ >= held_until_) {
+      erlang_.work(wall(), now_);  // what waited for the answer
+    }
   }
   if (erlang_.is_refused()) {
     end_program(false);

@@ -34,6 +34,9 @@ struct Chaos {
   bool full_sync = false;
   bool losses = false;        // Erlang's queue is full now and then
   bool feed_crashes = false;  // the feed begins anew while the program runs
+  bool gaps = false;          // numbers of the feed are left out
+  bool singles = false;       // some runs get their backlog one by one
+  bool retained = false;      // some messages are retained copies
 };
 
 class Simulation {
