@@ -1,4 +1,4 @@
-"""A private ejabberd: Debian's own code, run by Debian's own ejabberdctl, with every path, port and name of its own.
+"""A private ejabberd: an installed one, run by its own ejabberdctl, with every path, port and name of its own.
 
 Nothing of the machine's ejabberd is read or written, no epmd is started, and only 127.0.0.1 is listened on.
 """
@@ -19,6 +19,7 @@ from . import process
 
 MODULE = "mod_mqtt_rollup"
 PROGRAM = "mqtt_rollup"
+EJABBERDCTL = os.environ.get("EJABBERDCTL", "/usr/sbin/ejabberdctl")
 
 BASE_CONFIG = """\
 hosts: {hosts}
@@ -160,12 +161,13 @@ class Ejabberd:
         os.chmod(pem, 0o600)
 
     def _ctl_script(self):
-        """Debian's ejabberdctl without its test that the user is root or ejabberd."""
-        with open("/usr/sbin/ejabberdctl", encoding="utf-8") as file:
+        """The installation's ejabberdctl without its test that the user is root or ejabberd."""
+        with open(EJABBERDCTL, encoding="utf-8") as file:
             script = file.read()
         script, changed = re.subn(r"^INSTALLUSER=.*$", "INSTALLUSER=", script, flags=re.MULTILINE)
-        assert changed == 1, "/usr/sbin/ejabberdctl is not as expected"
-        return script
+        assert changed == 1, f"{EJABBERDCTL} is not as expected"
+        # That of an installer finds everything else by its own place.
+        return script.replace("SCRIPT=$0", f"SCRIPT={shlex.quote(EJABBERDCTL)}")
 
     def _ctl_config(self):
         return (
