@@ -3,6 +3,7 @@
 Nothing of the machine's ejabberd is read or written, no epmd is started, and only 127.0.0.1 is listened on.
 """
 
+import itertools
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from . import process
 
 MODULE = "mod_mqtt_rollup"
 PROGRAM = "mqtt_rollup"
+CALLERS = itertools.count()
 EJABBERDCTL = os.environ.get("EJABBERDCTL", "/usr/sbin/ejabberdctl")
 
 BASE_CONFIG = """\
@@ -270,8 +272,10 @@ class Ejabberd:
         """What the expression (`lists:sum([1, 2]).`) is in the node, as Erlang writes it."""
         with open(self.path("home", ".erlang.cookie"), encoding="ascii") as file:
             cookie = file.read().strip()
+        # A busy node may still know the last caller, and would refuse another one of the same name.
         answer = subprocess.run(
-            ["erl_call", "-address", f"localhost:{self._distribution_port}", "-c", cookie, "-timeout", "120", "-e"],
+            ["erl_call", "-address", f"localhost:{self._distribution_port}", "-h", f"caller{next(CALLERS)}",
+             "-c", cookie, "-timeout", "120", "-e"],
             input=expression + "\n", check=True, stdout=subprocess.PIPE, text=True,
         ).stdout  # fmt: skip
         assert answer.startswith("{ok, "), answer
