@@ -248,13 +248,16 @@ class Ejabberd:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             timeout=timeout,
             check=False,
         )
+        try:
+            printed = result.stdout.decode()
+        except UnicodeDecodeError:  # of ejabberd 24.06 and newer with Erlang 25
+            printed = result.stdout.decode("latin-1")
         if check and result.returncode != 0:
-            raise AssertionError(f"ejabberdctl {' '.join(arguments)} gave {result.returncode}: {result.stdout}")
-        return result.stdout
+            raise AssertionError(f"ejabberdctl {' '.join(arguments)} gave {result.returncode}: {printed}")
+        return printed
 
     def api(self, command, timeout=process.PATIENCE, **arguments):
         """The same commands as `ctl`, over mod_http_api: the answer as JSON, and in milliseconds."""
