@@ -52,3 +52,17 @@ def until(claim, timeout=PATIENCE, what="it"):
         if time.monotonic() > deadline:
             raise Timeout(f"{what} did not become true within {timeout} s ({reason or found})")
         time.sleep(0.1)
+
+
+# Of Erlang itself, when ejabberdctl has ended and another one has the name of its node.
+NOT_OURS = "Cannot get connection id for node"
+
+
+def errors(server, since=0):
+    """What is in the log as an error, without what the module has no part in. What a line says may be in the next one."""
+    lines = [*server.log_lines(since), ""]
+    return [
+        line + after
+        for line, after in zip(lines, lines[1:])
+        if ("[error]" in line or "[critical]" in line) and NOT_OURS not in line + after
+    ]

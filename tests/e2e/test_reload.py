@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from answers import count, series, until
+from answers import count, errors, series, until
 
 STREAM = """\
 streams:
@@ -90,7 +90,7 @@ def test_a_removed_module_stops_its_program_and_a_returned_one_knows_its_history
     since = server.log_position()
     server.ctl("module_uninstall", "mod_mqtt_rollup")
     assert server.program_pids() == []
-    assert not any("[error]" in line or "[critical]" in line for line in server.log_lines(since))
+    assert errors(server, since) == []
     server.add_installed(home.installed_path())
     server.stop()
     server.start()
