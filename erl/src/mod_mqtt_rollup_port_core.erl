@@ -204,12 +204,9 @@ handle({configure, Config}, _, #core{phase = running, sent = none} = S) ->
 handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running; Phase =:= configuring ->
     {S#core{waiting = Config}, []};
 handle({configure, Config}, _, #core{phase = hello, config = Old} = S) ->
-    {S#core{config = Config}, collect(Config, Old)};
+    {afresh(S#core{config = Config}), collect(Config, Old)};
 handle({Event, Config}, _, #core{phase = down} = S) when Event =:= configure; Event =:= restart ->
-    %% It may be what was wrong.
-    {S#core{config = Config, failures = 0, problem = none, said = []}, [
-        {feed, collected(Config)}, {start_timer, open, 0}
-    ]};
+    {afresh(S#core{config = Config}), [{feed, collected(Config)}, {start_timer, open, 0}]};
 handle({restart, Config}, _, #core{config = Old} = S) ->
     {Down, Effects} = hang_up(S),
     {Down#core{config = Config, problem = none, said = []},
@@ -311,6 +308,11 @@ frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id,
         {log, error, ["the new configuration is refused, the old one goes on:\n", lines(Failures)]}
         | still_online(S)
     ]);
+frame({configured, Id, {error, _}}, Jitter, #core{phase = configuring, sent = {Id, _}, waiting = Config} = S) when
+    Config =/= none
+->
+    %% Nobody wants any more what it refuses.
+    handle({restart, Config}, Jitter, S);
 frame({configured, Id, {error, Failures}}, Jitter, #core{phase = configuring, sent = {Id, _}} = S) ->
     fail(error, ["the program cannot begin:\n", lines(Failures), remedy(Failures)], Jitter, S);
 frame({reply, Id, _}, _, #core{phase = running, watch_id = Id} = S) ->
@@ -476,6 +478,11 @@ hang_up(#core{pending = Pending} = S) ->
         },
         Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable, watch]] ++ Answers
     }.
+
+%% With a new configuration: the last one may be what was wrong.
+-spec afresh(state()) -> state().
+afresh(S) ->
+    S#core{failures = 0, problem = none, said = []}.
 
 %% Whether a reload without an answer is right is judged at the next start.
 -spec newest(state()) -> config().

@@ -260,6 +260,24 @@ of_two_quick_reloads_the_newest_wins_test() ->
     {_, E} = handle({frame, {configured, 2, ok}}, S3),
     ?assertEqual([?SENT_OTHER], [C || {send, control, {configure, 3, C}} <- E]).
 
+a_reload_that_meets_hello_may_have_mended_what_was_wrong_test() ->
+    {Greeting, _} = handle(opened, failed(3, new())),
+    {S1, _} = handle({configure, ?OTHER}, Greeting),
+    {S2, E2} = handle({frame, hello()}, S1),
+    ?assert(lists:member({send, control, {configure, 1, ?SENT_OTHER}}, E2)),
+    {_, E3} = handle({frame, {configured, 1, ok}}, S2),
+    ?assertEqual(["the program is running"], logged(info, E3)).
+
+the_refusal_of_what_was_reloaded_meanwhile_starts_the_program_at_once_test() ->
+    {S1, _} = started(failed(3, new())),
+    {S2, []} = handle({configure, ?OTHER}, S1),
+    {S3, E3} = handle({frame, {configured, 1, {error, [{bad_config, <<"alerts">>, <<"what?">>}]}}}, S2),
+    ?assertEqual([close, {start_timer, open, 0}], [X || X <- E3, X =:= close orelse is_open_timer(X)]),
+    ?assertEqual([], logged(error, E3)),
+    {_, E4} = run_with_effects(S3),
+    ?assertEqual([?SENT_OTHER], configures({S3, E4})),
+    ?assertEqual(["the program is running"], logged(info, E4)).
+
 a_reload_while_the_program_is_down_starts_it_at_once_test() ->
     {S, E} = handle({configure, ?OTHER}, failed(9, new())),
     ?assertEqual([{feed, off}, {start_timer, open, 0}], E),
