@@ -315,7 +315,8 @@ Duration Session::until_next_work() {
 }
 
 bool Session::takes_messages() const {
-  return core_ != nullptr && !core_->is_stuck() && (next_ == batch_.size() || !hold(clock_.now()));
+  return core_ != nullptr && !core_->is_stuck() &&
+         (!hold(clock_.now()) || count_client_messages() == 0);
 }
 
 void Session::watch_feed() {
@@ -354,8 +355,12 @@ void Session::work() {
   }
 }
 
+std::size_t Session::count_client_messages() const {
+  return batch_.size() - next_ + inbox_.counts().waiting;
+}
+
 bool Session::has_messages() const {
-  return (feed_ && !feed_->empty()) || next_ < batch_.size() || inbox_.counts().waiting > 0;
+  return (feed_ && !feed_->empty()) || count_client_messages() > 0;
 }
 
 std::optional<Time> Session::hold(const Now& now) const {
@@ -580,6 +585,12 @@ void Session::end() {
   do {
     run_turns();
   } while (has_messages() && !core_->is_stuck() && !hold(clock_.now()));
+  if (const std::size_t lost = count_client_messages(); lost > 0) {
+    spdlog::error("messages of other brokers that came while {} and are lost: {}",
+                  core_->is_stuck() ? "the history could not be written"
+                                    : "nothing was heard of ejabberd's side",
+                  lost);
+  }
   if (core_->is_stuck()) {
     spdlog::error("what came in last could not be stored: {}", trouble_);
   } else if (Result<void> written = core_->maintain(core_->engine().last(), true); !written) {

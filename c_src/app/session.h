@@ -94,6 +94,8 @@ class Session {
   port::StatusAnswer status() const;
 
   bool violates(std::string_view what);
+  // Those that the engine does not have.
+  std::size_t count_client_messages() const;
   bool has_messages() const;
   std::optional<Time> hold(const Now& now) const;
   void run_turns();

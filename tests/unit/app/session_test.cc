@@ -1,9 +1,14 @@
 #include "app/session.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -123,6 +128,37 @@ TEST_F(SessionTest, AnAlarmThatIsOverAtTheEndOfABacklogIsToldOnce) {
   feed(clock_.today());
   EXPECT_EQ(outlet_.count("notify"), 1U);
 }
+
+// What the session logs when it ends `silence` after the feed's last word, with a message of
+// another broker in the inbox.
+class SessionEndTest : public SessionTest {
+ protected:
+  std::string log_of_end(Duration silence) {
+    feed(clock_.today());
+    clock_.pass(silence);
+    session_.work();
+    Message message;
+    message.topic = "home/kitchen/temperature";
+    message.payload = "21";
+    message.arrival = clock_.today();
+    inbox_.push(std::move(message), 0);
+    const auto before = spdlog::default_logger();
+    std::ostringstream log;
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+        "", std::make_shared<spdlog::sinks::ostream_sink_st>(log)));
+    session_.end();
+    spdlog::set_default_logger(before);
+    return log.str();
+  }
+};
+
+TEST_F(SessionEndTest, MessagesThatWaitForASilentFeedAreToldAsLost) {
+  EXPECT_THAT(
+      log_of_end(seconds(10)),
+      ::testing::HasSubstr("came while nothing was heard of ejabberd's side and are lost: 1"));
+}
+
+TEST_F(SessionEndTest, OtherMessagesAreTakenBeforeTheEnd) { EXPECT_EQ(log_of_end(seconds(1)), ""); }
 
 // The program does not keep up: each second brings a second of what is an hour old.
 TEST_F(SessionTest, AnAlarmIsToldWithinTenSecondsHoweverLongTheBacklogLasts) {
