@@ -163,14 +163,21 @@ Reading read_window(const Series& series, const expression::Reference& reference
 // What is read, and when it will change by the passing of time alone.
 struct Readings {
   std::vector<Reading> values;
-  Duration next = kNever;  // uptime
+  Time next = Time::max();
 
   void look_again_at(Time wall, const Now& now) {
     if (wall > now.wall) {
-      next = std::min(next, now.uptime + (wall - now.wall));
+      next = std::min(next, wall);
     }
   }
 };
+
+// When the wall clock is to show `wall`. Where it was set it may stand still, and while it does
+// nothing changes, however much uptime passes.
+Duration uptime_at(Time wall, const Now& now, const std::optional<Now>& clock_set) {
+  const Duration at = now.uptime + (wall - now.wall);
+  return clock_set ? std::max(at, clock_set->uptime + (wall - clock_set->wall)) : at;
+}
 
 void read(const State& state, const std::vector<AlertReference>& references,
           const std::vector<SeriesId>& series, const Now& now, Readings& readings) {
@@ -215,9 +222,11 @@ Outcome judge(State& state, const expression::Condition& condition,
   Readings readings;
   read(state, references, series, now, readings);
   const Outcome outcome = condition.evaluate(readings.values);
-  next = std::min(next, readings.next);
   if (outcome.next_change) {
-    next = std::min(next, now.uptime + std::max(*outcome.next_change, Duration{1}));
+    readings.look_again_at(now.wall + std::max(*outcome.next_change, Duration{1}), now);
+  }
+  if (readings.next != Time::max()) {
+    next = std::min(next, uptime_at(readings.next, now, state.clock_set));
   }
   return outcome;
 }

@@ -174,6 +174,7 @@ void Engine::Impl::correct_dirty(const Now& now, Effects& effects) {
 
 void Engine::Impl::run(const Now& now, Effects& effects) {
   state.advancing_to = now.wall;
+  state.clock_set = is_clock_set(now) ? std::optional(now) : std::nullopt;
   look_at_instances(now);
   while (is_due(now)) {
     const bool has_boundary = now.wall >= state.next_boundary;
@@ -210,7 +211,7 @@ void Engine::Impl::look_at_instances(const Now& now) {
   state.rebound.clear();
   // Timers are set for the time at which the wall clock was to show an age or the end of `hold`.
   // When it was set is not known; the earliest time is the same for every turn that may see it.
-  if (is_clock_set(now)) {
+  if (state.clock_set) {
     for (std::uint32_t instance = 0; instance < state.instances.size(); ++instance) {
       look(instance, state.done.uptime);
     }

@@ -123,6 +123,8 @@ struct State {
   Now done;
   // The wall time that advance() was called with.
   Time advancing_to = time_from_ms(0);
+  // What it was called with if the wall clock was set since the last time.
+  std::optional<Now> clock_set;
   // When the next stream is due; Time::max() for never.
   Time next_boundary = Time::max();
 };

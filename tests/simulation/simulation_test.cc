@@ -53,6 +53,7 @@ TEST(SimulationFixedTest, NothingIsLostAndNothingIsCountedTwice) {
     run_seed(seed);
   }
   run_seed(20'782'000'442);
+  run_seed(20'785'002'677);
 }
 
 }  // namespace

@@ -33,6 +33,17 @@ class EngineTest : public ::testing::Test {
     return engine;
   }
 
+  // Those that began.
+  std::vector<AlertIndex> alarms() const {
+    std::vector<AlertIndex> found;
+    for (const Effect& effect : effects_) {
+      if (const auto* notify = std::get_if<effect::Notify>(&effect)) {
+        found.push_back(notify->state.alert);
+      }
+    }
+    return found;
+  }
+
   Config config_;
   Effects effects_;
 };
@@ -82,6 +93,27 @@ TEST_F(EngineTest, AClockThatIsSetDecadesForwardIsNoWork) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
   engine.observe({.series = 0, .time = at(seconds(2)).wall, .value = 2}, at(seconds(2)), effects_);
   EXPECT_EQ(engine.counters(0).accepted, 2U);
+}
+
+// The clock was centuries ahead while the program was away, which counted as time, and was set
+// back.
+TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNoWork) {
+  config_.alerts = {testing::make_alert("hot", "temp", "value > 30"),
+                    testing::make_alert("gone", "temp", "age > 10m"),
+                    testing::make_alert("warm", "temp", "avg(5m) > 20")};
+  Engine engine = make_engine();
+  engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
+  engine.advance(at(seconds(0)), effects_);
+  const Now now{kStart + seconds(10), hours(24 * 365 * 200)};
+  const auto begin = std::chrono::steady_clock::now();
+  engine.advance(now, effects_);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
+  // From there on the clocks go together.
+  effects_.clear();
+  engine.advance({now.wall + minutes(9), now.uptime + minutes(9)}, effects_);
+  EXPECT_TRUE(alarms().empty());
+  engine.advance({now.wall + minutes(11), now.uptime + minutes(11)}, effects_);
+  EXPECT_EQ(alarms(), std::vector<AlertIndex>{1});
 }
 
 TEST_F(EngineTest, HostileEventTimesAreDropped) {
