@@ -303,8 +303,9 @@ format_status(Status) ->
     ).
 
 -spec timer(timer_name(), state()) -> {noreply, state()} | {stop, normal, state()}.
-timer(tick, State) ->
-    {noreply, start_timer(tick, ?TICK, heartbeat(State))};
+timer(tick, #state{hook = Hook} = State) ->
+    Reclaimed = State#state{hook = mod_mqtt_rollup_feed_hook:reclaim(Hook)},
+    {noreply, start_timer(tick, ?TICK, heartbeat(Reclaimed))};
 timer(module, #state{vhost = VHost} = State) ->
     %% Not while the module is being stopped.
     is_running(linger, State) orelse mod_mqtt_rollup_sup:check(VHost),

@@ -18,7 +18,7 @@
 -export([mqtt_publish/3, no_local/0]).
 %% The process's side
 -export([new/1, want/3, close/1, hand_over/1, is_wanting/1, filters/1]).
--export([receive_more/2, taken/2, lost/1, is_mailbox_empty/1, tell_room/2, totals/1]).
+-export([receive_more/2, taken/2, reclaim/1, lost/1, is_mailbox_empty/1, tell_room/2, totals/1]).
 
 -export_type([state/0, totals/0]).
 
@@ -35,6 +35,8 @@
 %% What may be in the mailbox: messages, and with those of publishers who wait for an answer.
 -define(MAILBOX_BYTES, 8 * 1024 * 1024).
 -define(MAILBOX_BYTES_MAX, 32 * 1024 * 1024).
+%% Looks at bytes that are counted for no message, until they are given back.
+-define(RECLAIM_LOOKS, 3).
 %% Messages that are taken at once.
 -define(BATCH, 100).
 -define(NEVER, 16#FFFFFFFF).
@@ -71,7 +73,9 @@
     hook :: #hook{},
     %% Those whose messages are collected.
     filters = [] :: [binary()],
-    is_hooked = false :: boolean()
+    is_hooked = false :: boolean(),
+    %% Bytes that were counted although the mailbox was empty, and how many looks in a row have found so many.
+    unsent = {0, 0} :: {Bytes :: integer(), Looks :: non_neg_integer()}
 }).
 
 -opaque state() :: #state{}.
@@ -301,6 +305,25 @@ receive_more(Count, Messages, Bytes) ->
 -spec taken(pos_integer(), state()) -> ok.
 taken(Size, #state{hook = #hook{flow = Flow}}) ->
     atomics:sub(Flow, ?MAILBOX, Size).
+
+%% @doc To be called now and then: gives back the bytes of publishers that were killed after they had
+%% counted a message and before they could send it. Else the mailbox would never seem to be empty again.
+%% Should one of them only have been interrupted for so long, the count is below zero for a while, and made
+%% right in the same way.
+-spec reclaim(state()) -> state().
+reclaim(#state{hook = #hook{flow = Flow}, unsent = {Before, Looks}} = State) ->
+    Bytes = atomics:get(Flow, ?MAILBOX),
+    case process_info(self(), message_queue_len) of
+        {message_queue_len, 0} when Bytes =/= Before; Bytes =:= 0 ->
+            State#state{unsent = {Bytes, 1}};
+        {message_queue_len, 0} when Looks + 1 < ?RECLAIM_LOOKS ->
+            State#state{unsent = {Bytes, Looks + 1}};
+        {message_queue_len, 0} ->
+            atomics:sub(Flow, ?MAILBOX, Bytes),
+            State#state{unsent = {0, 0}};
+        {message_queue_len, _} ->
+            State
+    end.
 
 %% @doc How many messages were dropped that nobody has asked for yet. In this order: whoever drops
 %% something now tells it again.

@@ -44,6 +44,30 @@ several_filters_make_one_message_test() ->
         ?assertMatch(#{waiting := 1}, info())
     end).
 
+bytes_of_a_publisher_that_was_killed_before_it_could_send_are_given_back_test_() ->
+    {timeout, 30, fun() ->
+        with_feed(fun(#{feed := Feed}) ->
+            Port = connect(),
+            Hook = persistent_term:get({?HOOK, ?HOST}),
+            {Gone, Ref} = spawn_monitor(fun() -> ok end),
+            receive
+                {'DOWN', Ref, process, Gone, normal} -> ok
+            end,
+            %% Counted, and sent to nobody.
+            Elsewhere = [replace(Feed, Gone, Element) || Element <- tuple_to_list(Hook)],
+            persistent_term:put({?HOOK, ?HOST}, list_to_tuple(Elsewhere)),
+            publish(<<"home/hall/t">>, <<"lost">>),
+            persistent_term:put({?HOOK, ?HOST}, Hook),
+            Lost = now_ms(),
+            Told = [frame(Port), frame(Port)],
+            ?assertMatch([{feed, _, 1, _, 0, <<>>, []}, {feed, _, 1, _, 0, <<>>, []}], Told),
+            %% Meanwhile it was not known whether something would come.
+            ?assert(now_ms() - Lost > 2500),
+            publish(<<"home/hall/t">>, <<"21">>),
+            ?assertMatch({feed, _, 1, _, 0, <<>>, [{_, <<"21">>, _, _, _}]}, next_messages(Port))
+        end)
+    end}.
+
 our_own_publications_are_not_heard_test() ->
     with_feed(fun(_) ->
         {Pid, Ref} = spawn_monitor(fun() ->
@@ -267,3 +291,6 @@ retained_messages_are_read_at_the_start_and_for_new_filters_test() ->
         until(fun(#{waiting := N}) -> N =:= 2 end),
         ?assertMatch(#{filters := 2}, info())
     end).
+
+replace(Old, New, Old) -> New;
+replace(_, _, Other) -> Other.
