@@ -116,6 +116,32 @@ TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNoWork) {
   EXPECT_EQ(alarms(), std::vector<AlertIndex>{1});
 }
 
+TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNotFilledWithHeartbeats) {
+  Output output = testing::make_output("now/{series}");
+  output.on = PublishOn::change;
+  config_.streams[0].publish = {output};
+  Engine engine = make_engine();
+  const auto sent = [&] {
+    return std::ranges::count_if(effects_, [](const Effect& effect) {
+      return std::holds_alternative<effect::Publish>(effect);
+    });
+  };
+  engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
+  engine.advance(at(seconds(0)), effects_);
+  effects_.clear();
+  const Now later{kStart + seconds(10), hours(24 * 365 * 200)};
+  engine.advance(later, effects_);
+  EXPECT_EQ(sent(), 2);  // the first that was due, and one for all the others
+  // From there on one each hour.
+  effects_.clear();
+  for (int minute = 1; minute <= 150; ++minute) {
+    const Now now{later.wall + minutes(minute), later.uptime + minutes(minute)};
+    engine.observe({.series = 0, .time = now.wall, .value = 1}, now, effects_);
+    engine.advance(now, effects_);
+  }
+  EXPECT_EQ(sent(), 2);
+}
+
 TEST_F(EngineTest, HostileEventTimesAreDropped) {
   config_.streams[0].time = "/t";
   Engine engine = make_engine();
