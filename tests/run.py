@@ -39,6 +39,7 @@ class Layer:
         self.passed = 0
         self.failed = 0
         self.skipped = 0
+        self.failure = None  # of the first command that failed: its output
         self.log_path.unlink(missing_ok=True)
 
     def run(self, command, check=True, **environment):
@@ -53,6 +54,8 @@ class Layer:
             ).returncode  # fmt: skip
             log.seek(start)
             output = log.read()
+        if code != 0 and self.failure is None:
+            self.failure = output
         if check and code != 0:
             raise Failed(f"`{' '.join(map(str, command[:3]))} …` gave {code}")
         return code, output
@@ -223,8 +226,8 @@ def run_layer(name, function):
     skipped = f", {layer.skipped} skipped" if layer.skipped else ""
     line = f"{name:8} {layer.passed} passed, {layer.failed} failed{skipped} ({seconds:.0f} s){reason}"
     print(line, flush=True)
-    if layer.failed and layer.log_path.exists():
-        lines = layer.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if layer.failed and layer.failure is not None:
+        lines = layer.failure.splitlines()
         print(*lines[-SHOWN_LINES:], f"(all of it: {layer.log_path})", sep="\n")
     return layer, line
 
