@@ -9,6 +9,7 @@ them alike. bench/README.md tells how to read the numbers.
 """
 
 import contextlib
+import math
 import os
 import pathlib
 import re
@@ -26,6 +27,7 @@ from rollup_testing import Ejabberd
 from rollup_testing.process import remove_directory, service_directory
 
 ROUNDS = 7
+FLOOD_ROUNDS = 15
 CLIENTS = 4
 FLOOD_SECONDS = 3
 LATENCY_RATE, LATENCY_SECONDS = 1000, 2
@@ -126,6 +128,12 @@ def spread(values, digits=2):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} … {max(values):.{digits}f})"
 
 
+def mean(values, digits=3):
+    """The mean and its standard error."""
+    error = statistics.stdev(values) / math.sqrt(len(values))
+    return f"{statistics.mean(values):.{digits}f} ± {error:.{digits}f}"
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
@@ -191,7 +199,7 @@ def throughput(bare, feed, client):
     found = {name: [] for name in (*servers, "without the module, again")}
     for server in servers.values():
         Flood(server)  # the series come into being
-    for turn in range(ROUNDS):
+    for turn in range(FLOOD_ROUNDS):
         order = [*servers.items(), ("without the module, again", bare)]
         for name, server in order if turn % 2 else reversed(order):
             found[name].append(Flood(server))
@@ -206,7 +214,7 @@ def throughput(bare, feed, client):
         median = [f"{statistics.median(values):.0f}" for values in zip(*(flood.cpu for flood in floods))]
         committed = [flood.committed for flood in floods if flood.committed]
         rows.append((
-            name, f"{statistics.median(flood.rate for flood in floods):.0f}", spread(ratios),
+            name, f"{statistics.median(flood.rate for flood in floods):.0f}", mean(ratios),
             f"{statistics.median(committed):.0f}" if committed else "-",
             *median, *(["-"] if len(median) < 2 else []),
         ))  # fmt: skip
@@ -283,7 +291,7 @@ def main():
             print(f"== latency of publishers at ejabberd ({LATENCY_RATE}/s, medians of {ROUNDS} rounds)", flush=True)
             latency(bare, feed)
         if "throughput" in wanted:
-            print(f"== throughput of ejabberd ({CLIENTS} publishers, medians of {ROUNDS} rounds)", flush=True)
+            print(f"== throughput of ejabberd ({CLIENTS} publishers, {FLOOD_ROUNDS} rounds, ratios as means)", flush=True)
             throughput(bare, feed, client)
         if "hook" in wanted:
             print(f"== the hook (medians of {HOOK_PASSES} passes)", flush=True)
