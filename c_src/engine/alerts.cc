@@ -172,13 +172,6 @@ struct Readings {
   }
 };
 
-// When the wall clock is to show `wall`. Where it was set it may stand still, and while it does
-// nothing changes, however much uptime passes.
-Duration uptime_at(Time wall, const Now& now, const std::optional<Now>& clock_set) {
-  const Duration at = now.uptime + (wall - now.wall);
-  return clock_set ? std::max(at, clock_set->uptime + (wall - clock_set->wall)) : at;
-}
-
 void read(const State& state, const std::vector<AlertReference>& references,
           const std::vector<SeriesId>& series, const Now& now, Readings& readings) {
   readings.values.assign(references.size(), Reading{});
@@ -226,7 +219,7 @@ Outcome judge(State& state, const expression::Condition& condition,
     readings.look_again_at(now.wall + std::max(*outcome.next_change, Duration{1}), now);
   }
   if (readings.next != Time::max()) {
-    next = std::min(next, uptime_at(readings.next, now, state.clock_set));
+    next = std::min(next, uptime_at(state, readings.next, now));
   }
   return outcome;
 }

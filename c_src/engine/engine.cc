@@ -189,6 +189,7 @@ void Engine::Impl::run(const Now& now, Effects& effects) {
     }
   }
   state.done = now;
+  state.clock_set.reset();
   for (StreamState& stream : state.streams) {
     if (stream.active.empty()) {
       pass_boundaries(stream, now);

@@ -145,13 +145,8 @@ void send_change(State& state, SeriesId id, OutputIndex output, const Now& now, 
   sent.published_end = end;
   sent.rev = 1;
   send(id, output, summarize(state, id, output, end, now), true, effects);
-  Duration heartbeat = now.uptime + config.heartbeat;
-  if (state.clock_set) {
-    // Any amount of uptime may have passed while the wall clock stood still: of the heartbeats of
-    // such a turn the last one tells it all.
-    heartbeat = std::max(heartbeat, state.clock_set->uptime);
-  }
-  state.timers.set(sent.due, heartbeat, Timers::Kind::output, id, output);
+  state.timers.set(sent.due, uptime_at(state, now.wall + config.heartbeat, now),
+                   Timers::Kind::output, id, output);
 }
 
 bool has_changed(const OutputState& sent, const Output& config, double value) {

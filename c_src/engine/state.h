@@ -123,10 +123,18 @@ struct State {
   Now done;
   // The wall time that advance() was called with.
   Time advancing_to = time_from_ms(0);
-  // What it was called with if the wall clock was set since the last time.
+  // What it was called with, while it works, if the wall clock was set since the last time.
   std::optional<Now> clock_set;
   // When the next stream is due; Time::max() for never.
   Time next_boundary = Time::max();
 };
+
+// In uptime, when the wall clock is to show `wall`. Where it was set it may stand still, and while
+// it does nothing changes, however much uptime passes.
+inline Duration uptime_at(const State& state, Time wall, const Now& now) {
+  const Duration at = now.uptime + (wall - now.wall);
+  const std::optional<Now>& set = state.clock_set;
+  return set ? std::max(at, set->uptime + (wall - set->wall)) : at;
+}
 
 }  // namespace rollup::engine

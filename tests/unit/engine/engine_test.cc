@@ -33,6 +33,18 @@ class EngineTest : public ::testing::Test {
     return engine;
   }
 
+  static Output on_change() {
+    Output output = testing::make_output("now/{series}");
+    output.on = PublishOn::change;
+    return output;
+  }
+
+  std::int64_t published() const {
+    return std::ranges::count_if(effects_, [](const Effect& effect) {
+      return std::holds_alternative<effect::Publish>(effect);
+    });
+  }
+
   // Those that began.
   std::vector<AlertIndex> alarms() const {
     std::vector<AlertIndex> found;
@@ -117,21 +129,14 @@ TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNoWork) {
 }
 
 TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNotFilledWithHeartbeats) {
-  Output output = testing::make_output("now/{series}");
-  output.on = PublishOn::change;
-  config_.streams[0].publish = {output};
+  config_.streams[0].publish = {on_change()};
   Engine engine = make_engine();
-  const auto sent = [&] {
-    return std::ranges::count_if(effects_, [](const Effect& effect) {
-      return std::holds_alternative<effect::Publish>(effect);
-    });
-  };
   engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
   engine.advance(at(seconds(0)), effects_);
   effects_.clear();
   const Now later{kStart + seconds(10), hours(24 * 365 * 200)};
   engine.advance(later, effects_);
-  EXPECT_EQ(sent(), 2);  // the first that was due, and one for all the others
+  EXPECT_EQ(published(), 1);
   // From there on one each hour.
   effects_.clear();
   for (int minute = 1; minute <= 150; ++minute) {
@@ -139,7 +144,23 @@ TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNotFilledWithHeartbeats) {
     engine.observe({.series = 0, .time = now.wall, .value = 1}, now, effects_);
     engine.advance(now, effects_);
   }
-  EXPECT_EQ(sent(), 2);
+  EXPECT_EQ(published(), 2);
+}
+
+// After a kill the turns in which nothing came are one long turn.
+TEST_F(EngineTest, AClockThatIsCorrectedInALongTurnTakesNoHeartbeatOutOfIt) {
+  config_.streams[0].publish = {on_change()};
+  config_.streams[0].hold = hours(24);
+  Engine engine = make_engine();
+  engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
+  engine.advance(at(minutes(5)), effects_);
+  effects_.clear();
+  const Now corrected{kStart + minutes(200) - seconds(2), minutes(200)};
+  engine.advance(corrected, effects_);
+  EXPECT_EQ(published(), 3);
+  effects_.clear();
+  engine.advance({corrected.wall + minutes(41), corrected.uptime + minutes(41)}, effects_);
+  EXPECT_EQ(published(), 1);
 }
 
 TEST_F(EngineTest, HostileEventTimesAreDropped) {
