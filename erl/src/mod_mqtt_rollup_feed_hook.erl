@@ -306,24 +306,29 @@ receive_more(Count, Messages, Bytes) ->
 taken(Size, #state{hook = #hook{flow = Flow}}) ->
     atomics:sub(Flow, ?MAILBOX, Size).
 
-%% @doc To be called now and then: gives back the bytes of publishers that were killed after they had
-%% counted a message and before they could send it. Else the mailbox would never seem to be empty again.
-%% Should one of them only have been interrupted for so long, the count is below zero for a while, and made
-%% right in the same way.
+%% @doc To be called now and then, for publishers that were killed between two steps of theirs: gives back
+%% the bytes of messages that were counted and not sent, else the mailbox would never seem to be empty
+%% again; and has what is dropped told again, should that message not have been sent. Should a publisher
+%% only have been interrupted for so long, the count is below zero for a while, and made right in the same
+%% way.
 -spec reclaim(state()) -> state().
-reclaim(#state{hook = #hook{flow = Flow}, unsent = {Before, Looks}} = State) ->
-    Bytes = atomics:get(Flow, ?MAILBOX),
+reclaim(#state{hook = #hook{flow = Flow}} = State) ->
     case process_info(self(), message_queue_len) of
-        {message_queue_len, 0} when Bytes =/= Before; Bytes =:= 0 ->
-            State#state{unsent = {Bytes, 1}};
-        {message_queue_len, 0} when Looks + 1 < ?RECLAIM_LOOKS ->
-            State#state{unsent = {Bytes, Looks + 1}};
         {message_queue_len, 0} ->
-            atomics:sub(Flow, ?MAILBOX, Bytes),
-            State#state{unsent = {0, 0}};
+            atomics:put(Flow, ?LOST_TOLD, 0),
+            reclaim(atomics:get(Flow, ?MAILBOX), State);
         {message_queue_len, _} ->
             State
     end.
+
+-spec reclaim(integer(), state()) -> state().
+reclaim(Bytes, #state{unsent = {Before, _}} = State) when Bytes =:= 0; Bytes =/= Before ->
+    State#state{unsent = {Bytes, 1}};
+reclaim(Bytes, #state{unsent = {_, Looks}} = State) when Looks + 1 < ?RECLAIM_LOOKS ->
+    State#state{unsent = {Bytes, Looks + 1}};
+reclaim(Bytes, #state{hook = #hook{flow = Flow}} = State) ->
+    atomics:sub(Flow, ?MAILBOX, Bytes),
+    State#state{unsent = {0, 0}}.
 
 %% @doc How many messages were dropped that nobody has asked for yet. In this order: whoever drops
 %% something now tells it again.

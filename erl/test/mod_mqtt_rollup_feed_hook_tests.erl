@@ -48,16 +48,7 @@ bytes_of_a_publisher_that_was_killed_before_it_could_send_are_given_back_test_()
     {timeout, 30, fun() ->
         with_feed(fun(#{feed := Feed}) ->
             Port = connect(),
-            Hook = persistent_term:get({?HOOK, ?HOST}),
-            {Gone, Ref} = spawn_monitor(fun() -> ok end),
-            receive
-                {'DOWN', Ref, process, Gone, normal} -> ok
-            end,
-            %% Counted, and sent to nobody.
-            Elsewhere = [replace(Feed, Gone, Element) || Element <- tuple_to_list(Hook)],
-            persistent_term:put({?HOOK, ?HOST}, list_to_tuple(Elsewhere)),
-            publish(<<"home/hall/t">>, <<"lost">>),
-            persistent_term:put({?HOOK, ?HOST}, Hook),
+            send_to(gone(), Feed, fun() -> publish(<<"home/hall/t">>, <<"lost">>) end),
             Lost = now_ms(),
             Told = [frame(Port), frame(Port)],
             ?assertMatch([{feed, _, 1, _, 0, <<>>, []}, {feed, _, 1, _, 0, <<>>, []}], Told),
@@ -67,6 +58,39 @@ bytes_of_a_publisher_that_was_killed_before_it_could_send_are_given_back_test_()
             ?assertMatch({feed, _, 1, _, 0, <<>>, [{_, <<"21">>, _, _, _}]}, next_messages(Port))
         end)
     end}.
+
+a_message_that_was_given_up_and_comes_all_the_same_is_kept_test_() ->
+    {timeout, 30, fun() ->
+        with_feed(fun(#{feed := Feed}) ->
+            Port = connect(),
+            Slow = spawn_link(fun() ->
+                receive
+                    go_on -> ok
+                end,
+                receive
+                    Message -> Feed ! Message
+                end
+            end),
+            send_to(Slow, Feed, fun() -> publish(<<"home/hall/t">>, <<"21">>) end),
+            ?assertMatch({feed, _, 1, _, 0, <<>>, []}, frame(Port)),
+            ?assertMatch({feed, _, 1, _, 0, <<>>, []}, frame(Port)),
+            Slow ! go_on,
+            {feed, Epoch, 1, _, 0, <<>>, [{_, <<"21">>, _, _, _}]} = next_messages(Port),
+            ?FEED:committed(?HOST, Epoch, 1),
+            ?assertMatch({feed, Epoch, 2, _, 0, <<>>, []}, frame(Port))
+        end)
+    end}.
+
+what_is_dropped_is_told_although_a_publisher_was_killed_before_it_could_test() ->
+    with_feed(#{memory => 1000, disk => 1}, fun(#{feed := Feed}) ->
+        fill(0),
+        #{dropped := Dropped} = info(),
+        send_to(gone(), Feed, fun() -> publish(<<"home/a/t">>, <<"1">>) end),
+        until(fun(#{dropped := N, lost := Lost}) ->
+            publish(<<"home/a/t">>, <<"1">>),
+            N > Dropped andalso Lost > Dropped
+        end)
+    end).
 
 our_own_publications_are_not_heard_test() ->
     with_feed(fun(_) ->
@@ -291,6 +315,21 @@ retained_messages_are_read_at_the_start_and_for_new_filters_test() ->
         until(fun(#{waiting := N}) -> N =:= 2 end),
         ?assertMatch(#{filters := 2}, info())
     end).
+
+%% A process that has ended.
+gone() ->
+    {Pid, Ref} = spawn_monitor(fun() -> ok end),
+    receive
+        {'DOWN', Ref, process, Pid, normal} -> Pid
+    end.
+
+%% What is published meanwhile is sent to another process than the feed's.
+send_to(Pid, Feed, Publish) ->
+    Hook = persistent_term:get({?HOOK, ?HOST}),
+    Elsewhere = [replace(Feed, Pid, Element) || Element <- tuple_to_list(Hook)],
+    persistent_term:put({?HOOK, ?HOST}, list_to_tuple(Elsewhere)),
+    Publish(),
+    persistent_term:put({?HOOK, ?HOST}, Hook).
 
 replace(Old, New, Old) -> New;
 replace(_, _, Other) -> Other.
