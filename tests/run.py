@@ -5,8 +5,8 @@
     tests/run.py arrows erlang   these layers only
     tests/run.py --list          names them
 
-What a layer prints goes into build/test-logs/<layer>.log; of a failed one the end is shown. The last line is
-`N passed, N failed` over all layers.
+What a layer prints goes into build/test-logs/<layer>.log. Of a layer that fails the end of what its first failed
+command printed is shown. The last line is `N passed, N failed` over all layers.
 """
 
 import os
@@ -226,8 +226,9 @@ def run_layer(name, function):
     skipped = f", {layer.skipped} skipped" if layer.skipped else ""
     line = f"{name:8} {layer.passed} passed, {layer.failed} failed{skipped} ({seconds:.0f} s){reason}"
     print(line, flush=True)
-    if layer.failed and layer.failure is not None:
-        lines = layer.failure.splitlines()
+    if layer.failed and layer.log_path.exists():
+        output = layer.failure or layer.log_path.read_text(encoding="utf-8", errors="replace")
+        lines = output.splitlines()
         print(*lines[-SHOWN_LINES:], f"(all of it: {layer.log_path})", sep="\n")
     return layer, line
 
