@@ -48,7 +48,6 @@
     since = none :: none | integer(),
     %% Publishers that wait for room, in the order of their deadlines.
     waiting = queue:new() :: queue:queue({gen_server:from(), mod_mqtt_rollup_feed_queue:message(), integer()}),
-    pace :: mod_mqtt_rollup_feed_pacer:pace(),
     watch = mod_mqtt_rollup_feed_watch:new() :: mod_mqtt_rollup_feed_watch:watch(),
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(timer_name()),
     %% The log knows that the queue is full.
@@ -166,7 +165,6 @@ init(VHost) ->
             State = #state{
                 vhost = VHost,
                 hook = mod_mqtt_rollup_feed_hook:new(VHost),
-                pace = mod_mqtt_rollup_feed_pacer:new(monotonic_ms()),
                 store = mod_mqtt_rollup_feed_store:new(VHost)
             },
             Ticking = lists:foldl(
@@ -237,10 +235,10 @@ handle_cast(Message, State) ->
 
 -spec handle_info(term(), state()) -> {noreply, state()} | {stop, normal, state()}.
 handle_info({publish, Message, Size}, #state{hook = Hook} = State) ->
-    {Messages, Bytes, HasMore} = mod_mqtt_rollup_feed_hook:receive_more(Message, Size),
+    {Messages, Bytes} = mod_mqtt_rollup_feed_hook:receive_more(Message, Size),
     mod_mqtt_rollup_feed_hook:taken(Bytes, Hook),
     case mod_mqtt_rollup_feed_hook:is_wanting(Hook) of
-        true -> {noreply, rest(length(Messages), HasMore, settle(add(Messages, State)))};
+        true -> {noreply, settle(add(Messages, State))};
         %% They were on their way when the last filter was taken out.
         false -> {noreply, State}
     end;
@@ -338,7 +336,7 @@ use(Feed, #state{store = Store} = State) ->
 %% A feed that goes on after the module was stopped keeps its time, one that was switched off does not.
 -spec since(state()) -> state().
 since(#state{since = none} = State) ->
-    State#state{since = monotonic_ms()};
+    State#state{since = erlang:monotonic_time(millisecond)};
 since(State) ->
     State.
 
@@ -365,13 +363,6 @@ switch_off(#state{vhost = VHost, hook = Hook, store = Store} = State) ->
 -spec add([mod_mqtt_rollup_feed_queue:message()], state()) -> state().
 add(Messages, #state{store = Store} = State) ->
     State#state{store = mod_mqtt_rollup_feed_store:add(Messages, Store)}.
-
-%% While messages come fast, they are to gather in the mailbox.
--spec rest(pos_integer(), boolean(), state()) -> state().
-rest(Count, HasMore, #state{vhost = VHost, pace = Pace} = State) ->
-    {Verdict, Pace1} = mod_mqtt_rollup_feed_pacer:taken(Count, HasMore, monotonic_ms(), Pace),
-    _ = Verdict =:= rest andalso mod_mqtt_rollup_feed_pacer:rest(VHost),
-    State#state{pace = Pace1}.
 
 %% What is in the mailbox at the end.
 -spec drain(state()) -> state().
@@ -404,7 +395,7 @@ admit(#state{store = Store, waiting = Waiting} = State) ->
         empty ->
             cancel_timer(wait, State);
         {value, {From, Message, Deadline}} ->
-            Now = monotonic_ms(),
+            Now = erlang:monotonic_time(millisecond),
             Next = State#state{waiting = queue:drop(Waiting)},
             case mod_mqtt_rollup_feed_store:has_room(Store) of
                 true when Now < Deadline ->
@@ -569,9 +560,6 @@ show(#state{store = Store, hook = Hook}) ->
 -spec age(none | integer()) -> non_neg_integer() | null.
 age(none) -> null;
 age(Since) -> max(0, os:system_time(millisecond) - Since).
-
--spec monotonic_ms() -> integer().
-monotonic_ms() -> erlang:monotonic_time(millisecond).
 
 -spec start_timer(timer_name(), non_neg_integer(), state()) -> state().
 start_timer(Name, Ms, #state{timers = Timers} = State) ->

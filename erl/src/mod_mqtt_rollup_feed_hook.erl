@@ -283,22 +283,22 @@ is_wanting(#state{filters = Filters}) ->
 filters(#state{filters = Filters}) ->
     Filters.
 
-%% @doc A message that was received and those behind it in the mailbox, with their bytes, and whether there
-%% may be more. Many at once cost a fraction of each by itself. Not all of them: what else is in the
-%% mailbox waits for its turn, and is passed over each time.
--spec receive_more(Message, pos_integer()) -> {[Message, ...], Bytes :: pos_integer(), HasMore :: boolean()} when
+%% @doc A message that was received and those behind it in the mailbox, with their bytes. Many at once
+%% cost a fraction of each by itself. Not all of them: what else is in the mailbox waits for its turn, and
+%% is passed over each time.
+-spec receive_more(Message, pos_integer()) -> {[Message, ...], Bytes :: pos_integer()} when
     Message :: mod_mqtt_rollup_feed_queue:message().
 receive_more(Message, Bytes) ->
     receive_more(?BATCH - 1, [Message], Bytes).
 
--spec receive_more(non_neg_integer(), [Message, ...], pos_integer()) -> {[Message, ...], pos_integer(), boolean()} when
+-spec receive_more(non_neg_integer(), [Message, ...], pos_integer()) -> {[Message, ...], pos_integer()} when
     Message :: mod_mqtt_rollup_feed_queue:message().
 receive_more(0, Messages, Bytes) ->
-    {lists:reverse(Messages), Bytes, true};
+    {lists:reverse(Messages), Bytes};
 receive_more(Count, Messages, Bytes) ->
     receive
         {publish, Message, Size} -> receive_more(Count - 1, [Message | Messages], Bytes + Size)
-    after 0 -> {lists:reverse(Messages), Bytes, false}
+    after 0 -> {lists:reverse(Messages), Bytes}
     end.
 
 %% @doc So many bytes are in the mailbox no longer.

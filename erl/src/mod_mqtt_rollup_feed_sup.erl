@@ -44,7 +44,6 @@ start_link(VHost) ->
 
 -spec init(binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(VHost) ->
-    Pacer = #{id => pacer, start => {mod_mqtt_rollup_feed_pacer, start_link, [VHost]}},
     Feed = #{
         id => feed,
         start => {mod_mqtt_rollup_feed, start_link, [VHost]},
@@ -52,7 +51,7 @@ init(VHost) ->
         significant => true,
         shutdown => ?SHUTDOWN
     },
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 60, auto_shutdown => any_significant}, [Pacer, Feed]}}.
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 60, auto_shutdown => any_significant}, [Feed]}}.
 
 -spec start(binary(), non_neg_integer()) -> ok.
 start(VHost, 0) ->

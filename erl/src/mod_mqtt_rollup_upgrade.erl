@@ -17,7 +17,6 @@
     mod_mqtt_rollup_feed,
     mod_mqtt_rollup_feed_files,
     mod_mqtt_rollup_feed_hook,
-    mod_mqtt_rollup_feed_pacer,
     mod_mqtt_rollup_feed_queue,
     mod_mqtt_rollup_feed_sender,
     mod_mqtt_rollup_feed_store,

@@ -28,7 +28,7 @@ PADDING = "x" * 2000
 MESSAGE = json.dumps({"value": 1, "padding": PADDING})
 HANG_SECONDS = 60
 MESSAGES = 20_000  # of two kilobytes: forty times of what may be in memory
-PROCESSES = ("feed", "feed_pacer", "port", "publisher", "service")
+PROCESSES = ("feed", "port", "publisher", "service")
 
 
 @pytest.fixture(scope="module")
