@@ -48,7 +48,7 @@ bytes_of_a_publisher_that_was_killed_before_it_could_send_are_given_back_test_()
     {timeout, 30, fun() ->
         with_feed(fun(#{feed := Feed}) ->
             Port = connect(),
-            send_to(gone(), Feed, fun() -> publish(<<"home/hall/t">>, <<"lost">>) end),
+            send_to(ended(fun() -> ok end), Feed, fun() -> publish(<<"home/hall/t">>, <<"lost">>) end),
             Lost = now_ms(),
             Told = [frame(Port), frame(Port)],
             ?assertMatch([{feed, _, 1, _, 0, <<>>, []}, {feed, _, 1, _, 0, <<>>, []}], Told),
@@ -85,7 +85,7 @@ what_is_dropped_is_told_although_a_publisher_was_killed_before_it_could_test() -
     with_feed(#{memory => 1000, disk => 1}, fun(#{feed := Feed}) ->
         fill(0),
         #{dropped := Dropped} = info(),
-        send_to(gone(), Feed, fun() -> publish(<<"home/a/t">>, <<"1">>) end),
+        send_to(ended(fun() -> ok end), Feed, fun() -> publish(<<"home/a/t">>, <<"1">>) end),
         until(fun(#{dropped := N, lost := Lost}) ->
             publish(<<"home/a/t">>, <<"1">>),
             N > Dropped andalso Lost > Dropped
@@ -94,13 +94,10 @@ what_is_dropped_is_told_although_a_publisher_was_killed_before_it_could_test() -
 
 our_own_publications_are_not_heard_test() ->
     with_feed(fun(_) ->
-        {Pid, Ref} = spawn_monitor(fun() ->
+        _ = ended(fun() ->
             ?HOOK:no_local(),
             publish(<<"home/hall/t">>, <<"1">>)
         end),
-        receive
-            {'DOWN', Ref, process, Pid, normal} -> ok
-        end,
         ?assertMatch(#{waiting := 0, wanted := 0}, info())
     end).
 
@@ -316,9 +313,9 @@ retained_messages_are_read_at_the_start_and_for_new_filters_test() ->
         ?assertMatch(#{filters := 2}, info())
     end).
 
-%% A process that has ended.
-gone() ->
-    {Pid, Ref} = spawn_monitor(fun() -> ok end),
+%% A process that has done this and ended.
+ended(Do) ->
+    {Pid, Ref} = spawn_monitor(Do),
     receive
         {'DOWN', Ref, process, Pid, normal} -> Pid
     end.
