@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "history/block.h"
+#include "archive/block.h"
 
 namespace rollup::history {
 namespace {
@@ -51,19 +51,19 @@ Time end_of(const Point& point) {
   return point.time == Time::max() ? point.time : point.time + Duration{1};
 }
 
-std::string encode(std::span<const Bucket> entries, Effort effort) {
-  return encode_buckets(entries, effort);
+std::string encode(std::span<const Bucket> entries, archive::Effort effort) {
+  return archive::encode_buckets(entries, effort);
 }
-std::string encode(std::span<const Point> entries, Effort effort) {
-  return encode_points(entries, effort);
+std::string encode(std::span<const Point> entries, archive::Effort effort) {
+  return archive::encode_points(entries, effort);
 }
 
 template <class Entry>
 Result<std::vector<Entry>> decode(std::string_view bytes) {
   if constexpr (std::is_same_v<Entry, Bucket>) {
-    return decode_buckets(bytes);
+    return archive::decode_buckets(bytes);
   } else {
-    return decode_points(bytes);
+    return archive::decode_points(bytes);
   }
 }
 
@@ -191,7 +191,8 @@ Result<void> Sealed::write_block(std::uint64_t key, std::int64_t id,
   const std::int64_t last = to_ms(start_of(entries.back()));
   const auto count = static_cast<std::int64_t>(entries.size());
   const bool is_final = is_full(key, entries.size(), start, to_ms(end));
-  const std::string data = encode(entries, is_final ? Effort::thorough : Effort::quick);
+  const std::string data =
+      encode(entries, is_final ? archive::Effort::thorough : archive::Effort::quick);
   if (id != 0) {
     return update_.bind(1, id).bind(2, last).bind(3, to_ms(end)).bind(4, count).bind(5, data).run();
   }

@@ -17,6 +17,7 @@ ROWS = [
     ["model"],
     ["decode", "expression"],
     ["engine"],
+    ["archive"],
     ["history"],
     ["query"],
     ["publish"],
@@ -29,7 +30,7 @@ RANK = {folder: rank for rank, row in enumerate(ROWS) for folder in row}
 LIBRARY_HOMES = {
     r"mosquitto\.h": {"mqtt"},
     r"sqlite3\.h": {"history"},
-    r"zstd\.h": {"history"},
+    r"zstd\.h": {"archive"},
     r"ei\.h": {"port"},
     r"spdlog/.*": {"mqtt", "port", "app"},
 }

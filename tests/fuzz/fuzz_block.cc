@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "history/block.h"
+#include "archive/block.h"
 
 namespace {
 
@@ -38,7 +38,7 @@ class Numbers {
 std::vector<Bucket> any_buckets(std::string_view bytes) {
   Numbers in(bytes);
   std::vector<Bucket> buckets;
-  while (!in.empty() && buckets.size() < rollup::history::kBlockEntriesMax) {
+  while (!in.empty() && buckets.size() < rollup::archive::kBlockEntriesMax) {
     Bucket bucket;
     bucket.start = rollup::time_from_ms(in.next<std::int64_t>());
     bucket.end = rollup::time_from_ms(in.next<std::int64_t>());
@@ -62,7 +62,7 @@ std::vector<Bucket> any_buckets(std::string_view bytes) {
 std::vector<Point> any_points(std::string_view bytes) {
   Numbers in(bytes);
   std::vector<Point> points;
-  while (!in.empty() && points.size() < rollup::history::kBlockEntriesMax) {
+  while (!in.empty() && points.size() < rollup::archive::kBlockEntriesMax) {
     // Small numbers of hundredths, as sensors send them, beside any bits.
     const bool is_decimal = (in.next<std::uint8_t>() & 1) != 0;
     const auto time = rollup::time_from_ms(in.next<std::int64_t>());
@@ -76,7 +76,7 @@ bool is_same(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 void check_round_trips(std::string_view bytes) {
   const std::vector<Bucket> buckets = any_buckets(bytes);
   const auto bucket_copies =
-      rollup::history::decode_buckets(rollup::history::encode_buckets(buckets));
+      rollup::archive::decode_buckets(rollup::archive::encode_buckets(buckets));
   ROLLUP_CHECK(bucket_copies && bucket_copies->size() == buckets.size());
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     const Bucket& a = buckets[i];
@@ -94,7 +94,7 @@ void check_round_trips(std::string_view bytes) {
     ROLLUP_CHECK(is_same(a.aggregate.last, b.aggregate.last));
   }
   const std::vector<Point> points = any_points(bytes);
-  const auto point_copies = rollup::history::decode_points(rollup::history::encode_points(points));
+  const auto point_copies = rollup::archive::decode_points(rollup::archive::encode_points(points));
   ROLLUP_CHECK(point_copies && point_copies->size() == points.size());
   for (std::size_t i = 0; i < points.size(); ++i) {
     ROLLUP_CHECK(points[i].time == (*point_copies)[i].time);
@@ -110,11 +110,11 @@ std::string block_of(char kind, std::string_view content) {
 }
 
 void check_decoding(std::string_view bytes) {
-  if (const auto buckets = rollup::history::decode_buckets(bytes)) {
-    ROLLUP_CHECK(buckets->size() <= rollup::history::kBlockEntriesMax);
+  if (const auto buckets = rollup::archive::decode_buckets(bytes)) {
+    ROLLUP_CHECK(buckets->size() <= rollup::archive::kBlockEntriesMax);
   }
-  if (const auto points = rollup::history::decode_points(bytes)) {
-    ROLLUP_CHECK(points->size() <= rollup::history::kBlockEntriesMax);
+  if (const auto points = rollup::archive::decode_points(bytes)) {
+    ROLLUP_CHECK(points->size() <= rollup::archive::kBlockEntriesMax);
   }
 }
 

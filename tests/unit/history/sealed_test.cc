@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "history/block.h"
+#include "archive/block.h"
 #include "unit/history/history_support.h"
 
 namespace rollup::history {

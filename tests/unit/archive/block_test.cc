@@ -1,4 +1,4 @@
-#include "history/block.h"
+#include "archive/block.h"
 
 #include <gtest/gtest.h>
 #include <zstd.h>
@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "unit/history/history_support.h"
+#include "unit/archive/minutes.h"
 
-namespace rollup::history {
+namespace rollup::archive {
 namespace {
 
 TEST(BlockTest, BucketsComeBackAsTheyWere) {
@@ -150,4 +150,4 @@ TEST(BlockTest, RandomBytesAreRefused) {
 }
 
 }  // namespace
-}  // namespace rollup::history
+}  // namespace rollup::archive

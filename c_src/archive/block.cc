@@ -1,14 +1,14 @@
-#include "history/block.h"
+#include "archive/block.h"
 
 #include <zstd.h>
 
 #include <cstdint>
 #include <memory>
 
+#include "archive/columns.h"
 #include "base/check.h"
-#include "history/columns.h"
 
-namespace rollup::history {
+namespace rollup::archive {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
@@ -224,4 +224,4 @@ Result<std::vector<Point>> decode_points(std::string_view bytes) {
   return points;
 }
 
-}  // namespace rollup::history
+}  // namespace rollup::archive

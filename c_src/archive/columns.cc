@@ -1,9 +1,9 @@
-#include "history/columns.h"
+#include "archive/columns.h"
 
 #include <bit>
 #include <cmath>
 
-namespace rollup::history {
+namespace rollup::archive {
 namespace {
 
 // How a column of doubles is written: kXor, or kScaled + the power of ten.
@@ -167,4 +167,4 @@ void take_doubles(ByteReader& in, std::vector<double>& values) {
   }
 }
 
-}  // namespace rollup::history
+}  // namespace rollup::archive

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "model/bucket.h"
 
-namespace rollup::history {
+namespace rollup::archive {
 
 // The most entries of one block. It bounds what hostile bytes can make decode allocate (about 1
 // MB); the blocks of the file are far smaller.
@@ -36,4 +36,4 @@ std::string encode_points(std::span<const Point> points, Effort effort = Effort:
 Result<std::vector<Bucket>> decode_buckets(std::string_view bytes);
 Result<std::vector<Point>> decode_points(std::string_view bytes);
 
-}  // namespace rollup::history
+}  // namespace rollup::archive

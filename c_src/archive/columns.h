@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace rollup::history {
+namespace rollup::archive {
 
 // Seven bits a byte, the lowest first; the top bit says that another byte follows.
 void put_varint(std::string& out, std::uint64_t value);
@@ -44,4 +44,4 @@ void take_integers(ByteReader& in, std::vector<std::uint64_t>& values, int order
 void put_doubles(std::string& out, std::span<const double> values);
 void take_doubles(ByteReader& in, std::vector<double>& values);
 
-}  // namespace rollup::history
+}  // namespace rollup::archive

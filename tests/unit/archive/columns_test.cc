@@ -1,4 +1,4 @@
-#include "history/columns.h"
+#include "archive/columns.h"
 
 #include <gmock/gmock.h>
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace rollup::history {
+namespace rollup::archive {
 namespace {
 
 std::vector<std::uint64_t> bits_of(const std::vector<double>& values) {
@@ -130,4 +130,4 @@ TEST(ColumnsTest, UnknownWaysAndLengthsOfDoublesAreNotOk) {
 }
 
 }  // namespace
-}  // namespace rollup::history
+}  // namespace rollup::archive
