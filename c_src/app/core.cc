@@ -96,6 +96,21 @@ std::vector<publish::Publication> publications_of(const Effects& effects,
   return publications;
 }
 
+const char* consequence_of(DropReason reason) {
+  switch (reason) {
+    case DropReason::too_many_series:
+      return "no more series are taken, `limits: series` or `series_per_stream` is reached";
+    case DropReason::alerts_per_rule:
+      return "no more series are watched, `limits: alerts_per_rule` is reached";
+    case DropReason::topic_collision:
+      return "not published, as another series or alert publishes on the same topic";
+    case DropReason::bad_template:
+      return "not published, as the template makes no topic";
+    default:
+      return "refused";
+  }
+}
+
 std::vector<std::pair<std::uint64_t, port::Notification>> with_ids(
     const std::vector<std::uint64_t>& ids, std::vector<port::Notification> notifications) {
   std::vector<std::pair<std::uint64_t, port::Notification>> both;
@@ -166,7 +181,7 @@ Result<void> Core::restore() {
     }
     ended = std::move(*restored);
   }
-  engine_->clear_counters();
+  engine_->ledger().clear_values();
   intake_ = std::make_unique<engine::Intake>(*engine_);
   // The rules of the journal that begins now stand in the checkpoint before it.
   if (auto written = write_checkpoint(outbox_of(ended.notifications)); !written) {
@@ -286,6 +301,7 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     noted_at_ = row_.empty() ? noted_at_ : engine_->last().uptime;
     turn.notifications = with_ids(*ids, std::exchange(notifications_, {}));
   }
+  tell_limits();
   keep(effects_);
   turn.publications = publications_of(effects_, *engine_);
   samples_.clear();
@@ -293,6 +309,14 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
   effects_.clear();
   delivered_.clear();
   return turn;
+}
+
+// PRODUCT 2.10: what a limit refuses is counted, and told once.
+void Core::tell_limits() {
+  for (const LimitNotice& notice : engine_->ledger().take_notices()) {
+    spdlog::warn("{}: {}, first for {}. The status counts from now on; OPERATIONS.md has a remedy",
+                 notice.what, consequence_of(notice.reason), notice.topic);
+  }
 }
 
 std::vector<publish::Publication> Core::republish(std::string_view broker, const Now& now) const {

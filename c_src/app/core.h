@@ -102,6 +102,7 @@ class Core {
   Ended end_missing(const engine::Engine& next) const;
   Result<std::vector<std::uint64_t>> write_checkpoint(std::span<const std::string> outbox);
   void keep(const Effects& effects);
+  void tell_limits();
   // Notes when a step of the clock must not be believed yet.
   void watch_clock(const Now& now);
 

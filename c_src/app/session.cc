@@ -250,9 +250,7 @@ bool Session::feed(port::FeedBatch batch) {
   }
   const std::string lost_topic = batch.lost_topic;
   const std::uint64_t lost = feed_->take(std::move(batch));
-  for (std::uint64_t i = 0; i < lost; ++i) {
-    core_->engine().count_dropped(std::nullopt, DropReason::queue_full, lost_topic);
-  }
+  core_->engine().ledger().drop(std::nullopt, DropReason::queue_full, lost_topic, lost);
   if (is_first) {
     republish(feed_->broker());
     status_at_ = clock_.now().uptime;
@@ -388,9 +386,8 @@ void Session::run_turns() {
 
 void Session::count_dropped_messages() {
   for (const mqtt::Inbox::Dropped& dropped : inbox_.take_dropped()) {
-    for (std::uint64_t i = 0; i < dropped.count; ++i) {
-      core_->engine().count_dropped(std::nullopt, DropReason::queue_full, dropped.newest_topic);
-    }
+    core_->engine().ledger().drop(std::nullopt, DropReason::queue_full, dropped.newest_topic,
+                                  dropped.count);
   }
 }
 

@@ -25,18 +25,19 @@ void write(Writer& json, const char* key, std::uint64_t value) {
   json.Uint64(value);
 }
 
-void write_drops(Writer& json, const port::DropCounts& dropped) {
-  json.Key("dropped");
+void write_counts(Writer& json, const char* key, const port::DropCounts& counts, bool of_values) {
+  json.Key(key);
   json.StartObject();
-  for (std::size_t i = 0; i < dropped.size(); ++i) {
-    if (dropped[i] > 0) {
-      write(json, std::string(to_string(static_cast<DropReason>(i))).c_str(), dropped[i]);
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    if (counts[i] > 0 && is_of_values(reason) == of_values) {
+      write(json, std::string(to_string(reason)).c_str(), counts[i]);
     }
   }
   json.EndObject();
 }
 
-void add(const engine::Counters& counters, port::StatusAnswer& status) {
+void add(const Counters& counters, port::StatusAnswer& status) {
   status.received += counters.received;
   status.accepted += counters.accepted;
   for (std::size_t i = 0; i < counters.dropped.size(); ++i) {
@@ -75,7 +76,7 @@ port::StatusAnswer make_status(const Core& core, std::vector<port::BrokerStatus>
     status.alarms += alert.phase == AlertPhase::alarm ? 1U : 0U;
   }
   for (StreamIndex index = 0; index < engine.plan().streams.size(); ++index) {
-    const engine::Counters& counters = engine.counters(index);
+    const Counters& counters = engine.ledger().stream(index);
     add(counters, status);
     port::StreamStatus& stream = status.streams.emplace_back();
     stream.name = engine.plan().streams[index].config.name;
@@ -85,7 +86,7 @@ port::StatusAnswer make_status(const Core& core, std::vector<port::BrokerStatus>
     stream.dropped = counters.dropped;
     stream.examples = counters.examples;
   }
-  add(engine.unrouted(), status);
+  add(engine.ledger().unrouted(), status);
   status.brokers = std::move(brokers);
   const history::Counts counts = core.history().counts();
   status.history_bytes = counts.bytes;
@@ -102,7 +103,8 @@ std::string status_json(const port::StatusAnswer& status) {
   json.StartObject();
   write(json, "received", status.received);
   write(json, "accepted", status.accepted);
-  write_drops(json, status.dropped);
+  write_counts(json, "dropped", status.dropped, true);
+  write_counts(json, "refused", status.dropped, false);
   write(json, "series", status.series);
   write(json, "alerts", status.alerts);
   write(json, "alarms", status.alarms);

@@ -91,6 +91,10 @@ void attach_references(State& state, std::uint32_t index,
 void add_instance(State& state, AlertIndex alert, SeriesId id) {
   AlertRuntime& runtime = state.alerts[alert];
   if (runtime.instance_count >= state.plan->config.limits.alerts_per_rule) {
+    const std::string& topic = state.infos[id].key.topic;
+    state.ledger.drop(state.entries[id].stream, DropReason::alerts_per_rule, topic);
+    state.ledger.notice(DropReason::alerts_per_rule,
+                        "alert " + state.plan->alerts[alert].config.name, topic);
     return;
   }
   ++runtime.instance_count;

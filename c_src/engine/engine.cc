@@ -66,6 +66,7 @@ Now at_uptime(Duration uptime, const Now& now, const Now& done) {
 Engine::Engine(std::shared_ptr<const Plan> plan) : impl_(std::make_unique<Impl>()) {
   State& state = impl_->state;
   state.plan = std::move(plan);
+  state.ledger = Ledger(state.plan->streams.size());
   for (const StreamPlan& stream_plan : state.plan->streams) {
     StreamState& stream = state.streams.emplace_back();
     stream.plan = &stream_plan;
@@ -106,12 +107,11 @@ void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   }
   if (sample.retained) {
     entry.numbers.observe_retained(sample.value);
-    count_accepted(entry.stream);
+    state.ledger.accept(entry.stream);
     return;
   }
   if (sample.time > now.wall + kFutureMax) {
-    engine::count_dropped(stream.counters, DropReason::future,
-                          state.infos[sample.series].key.topic);
+    state.ledger.drop(entry.stream, DropReason::future, state.infos[sample.series].key.topic);
     return;
   }
   if (!entry.is_active) {
@@ -121,12 +121,10 @@ void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   }
   const Series::Taken taken = entry.numbers.observe(sample.time, sample.value);
   if (taken == Series::Taken::too_late) {
-    engine::count_dropped(stream.counters, DropReason::too_late,
-                          state.infos[sample.series].key.topic);
+    state.ledger.drop(entry.stream, DropReason::too_late, state.infos[sample.series].key.topic);
     return;
   }
-  ++stream.counters.received;
-  ++stream.counters.accepted;
+  state.ledger.accept(entry.stream);
   if (entry.numbers.needs_settle() && !entry.is_dirty) {
     entry.is_dirty = true;
     state.dirty.push_back(sample.series);
@@ -359,40 +357,20 @@ std::vector<AlertState> Engine::alerts() const {
 
 std::size_t Engine::alert_count() const { return impl_->state.instances.size(); }
 
-void Engine::count_dropped(std::optional<StreamIndex> stream, DropReason reason,
-                           std::string_view topic) {
-  State& state = impl_->state;
-  engine::count_dropped(stream ? state.streams[*stream].counters : state.unrouted, reason, topic);
-}
+Ledger& Engine::ledger() { return impl_->state.ledger; }
 
-void Engine::count_accepted(StreamIndex stream) {
-  Counters& counters = impl_->state.streams[stream].counters;
-  ++counters.received;
-  ++counters.accepted;
-}
-
-const Counters& Engine::counters(StreamIndex stream) const {
-  return impl_->state.streams[stream].counters;
-}
-
-void Engine::clear_counters() {
-  for (StreamState& stream : impl_->state.streams) {
-    stream.counters = {};
-  }
-  impl_->state.unrouted = {};
-}
+const Ledger& Engine::ledger() const { return impl_->state.ledger; }
 
 void Engine::take_counters(const Engine& before) {
-  impl_->state.unrouted = before.impl_->state.unrouted;
+  std::vector<std::pair<StreamIndex, StreamIndex>> same;
   for (StreamIndex now = 0; now < plan().streams.size(); ++now) {
     for (StreamIndex then = 0; then < before.plan().streams.size(); ++then) {
       if (plan().streams[now].config.name == before.plan().streams[then].config.name) {
-        impl_->state.streams[now].counters = before.impl_->state.streams[then].counters;
+        same.emplace_back(now, then);
       }
     }
   }
+  ledger().continue_from(before.ledger(), same);
 }
-
-const Counters& Engine::unrouted() const { return impl_->state.unrouted; }
 
 }  // namespace rollup::engine

@@ -28,36 +28,17 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "engine/plan.h"
+#include "engine/series_info.h"
 #include "model/alert_state.h"
 #include "model/bucket.h"
 #include "model/drop_reason.h"
 #include "model/effects.h"
 #include "model/ids.h"
+#include "model/ledger.h"
 #include "model/sample.h"
 #include "model/series_key.h"
 
 namespace rollup::engine {
-
-// Received = accepted + sum(dropped), always.
-struct Counters {
-  std::uint64_t received = 0;
-  std::uint64_t accepted = 0;
-  std::array<std::uint64_t, kDropReasonCount> dropped{};
-  // The newest topic that was dropped for each reason; "" if none was.
-  std::array<std::string, kDropReasonCount> examples;
-};
-
-// What is fixed about a series while a plan is in force. Views and references stay valid until
-// the engine is destroyed.
-struct SeriesInfo {
-  SeriesKey key;
-  std::string name;  // key.name()
-  StreamIndex stream = 0;
-  std::uint32_t field = 0;  // index into Stream::fields
-  Captures
-      captures;  // of the topic by the stream's filter, then topic, series, stream, field, unit
-  std::vector<std::string> output_topics;  // per output; "" if another series has that topic
-};
 
 // What is known of a series' newest value.
 struct Current {
@@ -119,6 +100,7 @@ class Engine {
   std::size_t series_count() const;                    // ids 0 .. series_count() - 1
   std::size_t series_count(StreamIndex stream) const;  // live ones of a stream
   bool is_live(SeriesId id) const;                     // the plan has its stream and field
+  // The reference stays valid until the engine is destroyed.
   const SeriesInfo& series(SeriesId id) const;
   Current current(SeriesId id, const Now& now) const;
   // All live series called `name`, in the order of id.
@@ -135,12 +117,8 @@ class Engine {
   std::size_t alert_count() const;         // instances
 
   // -- counting, also for what never becomes a sample --
-  void count_dropped(std::optional<StreamIndex> stream, DropReason reason, std::string_view topic);
-  void count_accepted(StreamIndex stream);  // for a retained copy that is no sample
-  const Counters& counters(StreamIndex stream) const;
-  const Counters& unrouted() const;  // what belongs to no stream
-  // Forgets what was counted: a replayed journal was counted when it was written.
-  void clear_counters();
+  Ledger& ledger();
+  const Ledger& ledger() const;
   // Goes on counting where an engine with another plan has come to, streams by their names.
   void take_counters(const Engine& before);
 

@@ -26,7 +26,7 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
                     std::vector<NewSeries>& created) {
   // A link that a reload took away may have handed in one more.
   if (message.broker >= topics_.size()) {
-    engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);
+    engine_.ledger().drop(std::nullopt, DropReason::bad_topic, message.topic);
     return;
   }
   auto& topics = topics_[message.broker];
@@ -39,7 +39,7 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
     engine_.plan().topics[message.broker].match(message.topic, streams_);
   }
   if (streams_.empty()) {
-    engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);
+    engine_.ledger().drop(std::nullopt, DropReason::bad_topic, message.topic);
     return;
   }
   const auto begin = static_cast<std::uint32_t>(slots_.size());
@@ -70,7 +70,7 @@ void Intake::accept(const Message& message, Range range, std::vector<Sample>& sa
     first += static_cast<std::uint32_t>(stream.config.fields.size());
   }
   if (!is_wanted) {
-    engine_.count_dropped(std::nullopt, DropReason::bad_topic, message.topic);
+    engine_.ledger().drop(std::nullopt, DropReason::bad_topic, message.topic);
   }
 }
 
@@ -80,7 +80,7 @@ void Intake::decode(const Message& message, std::uint32_t first_slot, std::vecto
   decoder_.decode(engine_.plan().streams[stream].config, message.payload, results_);
   for (std::size_t field = 0; field < results_.size(); ++field) {
     if (const DropReason* reason = std::get_if<DropReason>(&results_[field])) {
-      engine_.count_dropped(stream, *reason, message.topic);
+      engine_.ledger().drop(stream, *reason, message.topic);
       continue;
     }
     Slot& slot = slots_[first_slot + field];
@@ -104,7 +104,8 @@ bool Intake::bind(const Message& message, Slot& slot, std::size_t field,
   const std::size_t before = engine_.series_count();
   const tl::expected<SeriesId, DropReason> id = engine_.add_series(key);
   if (!id) {
-    engine_.count_dropped(slot.stream, id.error(), message.topic);
+    engine_.ledger().drop(slot.stream, id.error(), message.topic);
+    engine_.ledger().notice(id.error(), "stream " + stream.config.name, message.topic);
     return false;
   }
   slot.series = *id;

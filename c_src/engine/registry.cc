@@ -45,13 +45,14 @@ std::optional<Place> find_place(const Plan& plan, const SeriesKey& key) {
 void add_output_topics(State& state, SeriesId id) {
   SeriesInfo& info = state.infos[id];
   SeriesEntry& entry = state.entries[id];
-  StreamState& stream = state.streams[entry.stream];
+  const StreamState& stream = state.streams[entry.stream];
   for (const OutputPlan& output : stream.plan->outputs) {
     std::string topic = output.topic.expand_topic(info.captures);
     const bool is_name = is_topic_name(topic);
     if (!is_name || !state.topic_owner.emplace(output.config.broker + '\n' + topic, id).second) {
-      count_dropped(stream.counters, is_name ? DropReason::topic_collision : DropReason::bad_topic,
-                    info.key.topic);
+      const auto reason = is_name ? DropReason::topic_collision : DropReason::bad_template;
+      state.ledger.drop(entry.stream, reason, info.key.topic);
+      state.ledger.notice(reason, "publish of stream " + stream.plan->config.name, info.key.topic);
       topic.clear();
     }
     info.output_topics.push_back(std::move(topic));
@@ -60,13 +61,6 @@ void add_output_topics(State& state, SeriesId id) {
 }
 
 }  // namespace
-
-void count_dropped(Counters& counters, DropReason reason, std::string_view topic) {
-  const auto index = static_cast<std::size_t>(reason);
-  ++counters.received;
-  ++counters.dropped[index];
-  counters.examples[index].assign(topic);
-}
 
 void find_next_boundary(State& state) {
   state.next_boundary = Time::max();

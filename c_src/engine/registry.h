@@ -1,8 +1,6 @@
 // Which series there are, and which of them time still changes.
 #pragma once
 
-#include <string_view>
-
 #include "engine/state.h"
 
 namespace rollup::engine {
@@ -21,7 +19,5 @@ void activate(State& state, SeriesId id, const Now& now);
 
 // Finds when the next stream is due.
 void find_next_boundary(State& state);
-
-void count_dropped(Counters& counters, DropReason reason, std::string_view topic);
 
 }  // namespace rollup::engine

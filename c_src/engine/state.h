@@ -12,11 +12,15 @@
 
 #include <tsl/robin_map.h>
 
-#include "engine/engine.h"
 #include "engine/hold_timer.h"
 #include "engine/plan.h"
 #include "engine/series.h"
+#include "engine/series_info.h"
 #include "engine/timers.h"
+#include "model/alert_state.h"
+#include "model/effects.h"
+#include "model/ids.h"
+#include "model/ledger.h"
 
 namespace rollup::engine {
 
@@ -65,7 +69,6 @@ struct StreamState {
   // Boundaries up to which buckets were published and sealed.
   Time closed_until = time_from_ms(0);
   Time sealed_until = time_from_ms(0);
-  Counters counters;
 
   Time next_close() const { return closed_until + timing.resolution + kPublishDelay; }
   Time next_seal() const { return sealed_until + timing.resolution + timing.lateness; }
@@ -116,7 +119,7 @@ struct State {
   // Instances that read another series than before; they are looked at when time goes on.
   std::vector<std::uint32_t> rebound;
   Timers timers;
-  Counters unrouted;
+  Ledger ledger{0};
   std::uint64_t alarm_count = 0;
   std::uint32_t live_count = 0;
   // The latest of both clocks that was worked with.

@@ -1,4 +1,4 @@
-// Why a value was not taken (SEMANTICS 9). Never an error: one counter per stream and reason.
+// Why something was not taken (SEMANTICS 9). Never an error: one counter per stream and reason.
 #pragma once
 
 #include <array>
@@ -8,6 +8,7 @@
 namespace rollup {
 
 enum class DropReason {
+  // Of values: received = accepted + the sum of these.
   not_a_number,   // no number where one was expected
   not_json,       // malformed JSON
   no_such_field,  // the JSON Pointer finds nothing
@@ -21,10 +22,15 @@ enum class DropReason {
   too_many_series,  // limits.series or limits.series_per_stream
   bad_topic,        // not a valid topic name, or no stream wants it
   queue_full,       // the inbox was full and the message was QoS 0
-  topic_collision,  // counted for outputs: another series publishes on the same topic
+  // Of what a series would have had; counted beside values, once for each such thing there is.
+  topic_collision,  // an output or alert: another one publishes on the same topic
+  bad_template,     // an output or alert: what its template makes is no topic
+  alerts_per_rule,  // an instance of a rule: limits.alerts_per_rule
 };
 
-inline constexpr std::size_t kDropReasonCount = 14;
+inline constexpr std::size_t kDropReasonCount = 16;
+
+constexpr bool is_of_values(DropReason reason) { return reason < DropReason::topic_collision; }
 
 // Spelt as the enumerators are: "not_a_number".
 std::string_view to_string(DropReason reason);

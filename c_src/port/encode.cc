@@ -43,23 +43,34 @@ std::size_t number_of(const Range& range, const T& value) {
   return static_cast<std::size_t>(std::count(range.begin(), range.end(), value));
 }
 
-// Reasons that did not occur are left out.
-void write(TermWriter& writer, const DropCounts& dropped) {
-  writer.map(dropped.size() - number_of(dropped, std::uint64_t{0}));
-  for (std::size_t reason = 0; reason < dropped.size(); ++reason) {
-    if (dropped[reason] > 0) {
-      writer.atom(to_string(static_cast<DropReason>(reason))).count(dropped[reason]);
+// The reasons of values, or the others; those that did not occur are left out.
+void write_counts(TermWriter& writer, const DropCounts& counts, bool of_values) {
+  std::vector<DropReason> reasons;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    if (counts[i] > 0 && is_of_values(reason) == of_values) {
+      reasons.push_back(reason);
     }
+  }
+  writer.map(reasons.size());
+  for (const DropReason reason : reasons) {
+    writer.atom(to_string(reason)).count(counts[static_cast<std::size_t>(reason)]);
   }
 }
 
+void write(TermWriter& writer, const DropCounts& dropped) {
+  writer.atom("dropped");
+  write_counts(writer, dropped, true);
+  writer.atom("refused");
+  write_counts(writer, dropped, false);
+}
+
 void write(TermWriter& writer, const StreamStatus& stream) {
-  writer.map(6);
+  writer.map(7);
   writer.atom("name").text(stream.name);
   writer.atom("series").count(stream.series);
   writer.atom("received").count(stream.received);
   writer.atom("accepted").count(stream.accepted);
-  writer.atom("dropped");
   write(writer, stream.dropped);
   writer.atom("examples");
   writer.map(stream.examples.size() - number_of(stream.examples, std::string()));
@@ -93,7 +104,7 @@ void write(TermWriter& writer, const BrokerStatus& broker) {
 }
 
 void write(TermWriter& writer, const StatusAnswer& answer) {
-  writer.map(12);
+  writer.map(13);
   writer.atom("build").text(answer.build);
   writer.atom("uptime_ms").integer(answer.uptime.count());
   writer.atom("started_ms").integer(to_ms(answer.started));
@@ -102,7 +113,6 @@ void write(TermWriter& writer, const StatusAnswer& answer) {
   writer.atom("alarms").count(answer.alarms);
   writer.atom("received").count(answer.received);
   writer.atom("accepted").count(answer.accepted);
-  writer.atom("dropped");
   write(writer, answer.dropped);
   writer.atom("streams").list(answer.streams.size());
   for (const StreamStatus& stream : answer.streams) {

@@ -352,7 +352,7 @@ table({series, _}, #{rows := Rows} = Answer, L) ->
         fields = cursor_field(Answer)
     };
 table(status, Answer, L) ->
-    #{history := History, brokers := Brokers, dropped := Dropped} = Answer,
+    #{history := History, brokers := Brokers, dropped := Dropped, refused := Refused} = Answer,
     Error =
         case maps:get(error, History, <<>>) of
             <<>> -> [];
@@ -377,10 +377,8 @@ table(status, Answer, L) ->
                     ]
                 ] ++
                 [
-                    fact(L, dropped, status_dropped, [
-                        <<(name(Reason))/binary, ": ", (integer_to_binary(N))/binary>>
-                     || {Reason, N} <- lists:sort(maps:to_list(Dropped)), N > 0
-                    ]),
+                    fact(L, dropped, status_dropped, counted(Dropped)),
+                    fact(L, refused, status_refused, counted(Refused)),
                     fact(L, brokers, status_brokers, [
                         <<Name/binary, ": ", (name(State))/binary>>
                      || #{name := Name, state := State} <- Brokers
@@ -390,6 +388,13 @@ table(status, Answer, L) ->
                     ])
                 ] ++ Error ++ feed_facts(Answer, L)
     }.
+
+-spec counted(#{atom() => non_neg_integer()}) -> [binary()].
+counted(Counts) ->
+    [
+        <<(name(Reason))/binary, ": ", (integer_to_binary(N))/binary>>
+     || {Reason, N} <- lists:sort(maps:to_list(Counts)), N > 0
+    ].
 
 %% What waits in ejabberd for the program.
 -spec feed_facts(map(), mod_mqtt_rollup_text:language()) -> [xdata_field()].

@@ -117,6 +117,7 @@ both(status_alerts) -> {<<"Alerts">>, <<"Alarmregeln">>};
 both(status_alarms) -> {<<"Alarms now">>, <<"Alarme zurzeit">>};
 both(status_received) -> {<<"Values received">>, <<"Empfangene Werte">>};
 both(status_accepted) -> {<<"Values accepted">>, <<"Angenommene Werte">>};
+both(status_refused) -> {<<"Refused over a limit or for a topic in use">>, <<"Abgewiesen wegen einer Grenze oder eines belegten Topics">>};
 both(status_dropped) -> {<<"Values dropped">>, <<"Verworfene Werte">>};
 both(status_brokers) -> {<<"Brokers">>, <<"Broker">>};
 both(status_history) -> {<<"History (bytes)">>, <<"Verlauf (Bytes)">>};

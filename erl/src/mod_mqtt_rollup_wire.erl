@@ -119,11 +119,12 @@ atoms() ->
         [log, debug, info, warning] ++
         [protocol, build, pid, frame_bytes_max] ++
         [bad_config, bad_request, not_found, too_large, timeout, storage, unsupported, unavailable] ++
-        [uptime_ms, started_ms, series, alerts, alarms, received, accepted, dropped, streams] ++
+        [uptime_ms, started_ms, series, alerts, alarms, received, accepted, dropped, refused, streams] ++
         [brokers, history, name, examples, state, connected, connecting, down, since_ms] ++
         [published, queued, last_error, bytes, journal_rows, outbox, last_commit_ms] ++
         [not_a_number, not_json, no_such_field, bad_time, future, too_late, out_of_range] ++
-        [too_deep, not_utf8, too_many_series, bad_topic, queue_full, topic_collision] ++
+        [too_deep, not_utf8, too_many_series, bad_topic, queue_full] ++
+        [topic_collision, bad_template, alerts_per_rule] ++
         [rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
         [decimals, from_ms, to_ms, step_ms, spark] ++
         [avg, mean, min, max, sum, first, last, stddev] ++

@@ -166,6 +166,7 @@ the_status_shows_counts_and_no_topic_test() ->
         received => 10,
         accepted => 8,
         dropped => #{not_a_number => 2, future => 0},
+        refused => #{alerts_per_rule => 3},
         streams => [#{name => <<"t">>, examples => #{not_a_number => <<"secret/topic">>}}],
         brokers => [#{name => <<"ejabberd">>, state => connected}],
         history => #{bytes => 4096, error => <<>>},
@@ -178,6 +179,7 @@ the_status_shows_counts_and_no_topic_test() ->
     Facts = [{F#xdata_field.var, F#xdata_field.values} || F <- (Reply#adhoc_command.xdata)#xdata.fields],
     ?assertEqual([<<"1h1m1s">>], proplists:get_value(<<"uptime">>, Facts)),
     ?assertEqual([<<"not_a_number: 2">>], proplists:get_value(<<"dropped">>, Facts)),
+    ?assertEqual([<<"alerts_per_rule: 3">>], proplists:get_value(<<"refused">>, Facts)),
     ?assertEqual([<<"ejabberd: connected">>], proplists:get_value(<<"brokers">>, Facts)),
     ?assertEqual(
         [

@@ -217,6 +217,28 @@ def test_hostile_messages_are_counted_and_harm_nothing(start, broker, client):
     assert program.close() == 0
 
 
+def test_what_a_limit_refuses_is_counted_and_told_once(start, broker, client):
+    program = start()
+    the_rules = rules([("warm", terms_of.alert("temperature", "value > 30"))])
+    the_rules[Atom("limits")] = terms_of.limits(alerts_per_rule=2, series=4)
+    connect(program, broker, the_rules)
+    for number in range(6):
+        client.publish(f"home/r{number}/temperature", "20")
+    status = program.wait_until(lambda status: status["received"] == 6, "all of them")
+    assert status["refused"] == {"alerts_per_rule": 2} == status["streams"][0]["refused"]
+    assert status["dropped"] == {"too_many_series": 2}
+    assert status["streams"][0]["examples"] == {
+        "alerts_per_rule": "home/r3/temperature", "too_many_series": "home/r5/temperature",
+    }  # fmt: skip
+    assert [text for _, text in program.logs if "first for" in text] == [
+        "alert warm: no more series are watched, `limits: alerts_per_rule` is reached, first for home/r2/temperature. "
+        "The status counts from now on; OPERATIONS.md has a remedy",
+        "stream temperature: no more series are taken, `limits: series` or `series_per_stream` is reached, first for "
+        "home/r4/temperature. The status counts from now on; OPERATIONS.md has a remedy",
+    ]
+    assert program.close() == 0
+
+
 def test_a_reader_that_stops_reading_does_not_stop_the_work(start, broker, client):
     program = start()
     alerts = [("warm", terms_of.alert("temperature", "value > 30", notify=["alice@localhost"]))]

@@ -410,7 +410,7 @@ class OracleRun {
   }
 
   void check_counters() {
-    const engine::Counters& counters = engine_.counters(0);
+    const Counters& counters = engine_.ledger().stream(0);
     const auto dropped = [&](DropReason reason) {
       return counters.dropped[static_cast<std::size_t>(reason)];
     };

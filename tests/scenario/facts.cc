@@ -123,7 +123,7 @@ Facts facts_of(const Effect& effect, Time start) {
   return facts;
 }
 
-Facts facts_of(const engine::Counters& counters) {
+Facts facts_of(const Counters& counters) {
   Facts facts = {{"received", std::to_string(counters.received)},
                  {"accepted", std::to_string(counters.accepted)}};
   for (std::size_t i = 0; i < counters.dropped.size(); ++i) {

@@ -17,7 +17,7 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 // Times are told from `start`.
 Facts facts_of(const Effect& effect, Time start);
 Facts facts_of(const Bucket& bucket, Time start);
-Facts facts_of(const engine::Counters& counters);
+Facts facts_of(const Counters& counters);
 Facts facts_of(const engine::Current& current, Time start);
 
 std::string to_text(const Facts& facts);

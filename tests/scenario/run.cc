@@ -103,7 +103,7 @@ class Player {
       return "";  // they count from the start of the program
     }
     if (verb == "counters") {
-      const engine::Counters* counters = counters_of(words.at(0));
+      const Counters* counters = counters_of(words.at(0));
       return counters == nullptr ? "no stream is called '" + words[0] + "'"
                                  : compared(words, 1, facts_of(*counters));
     }
@@ -152,14 +152,14 @@ class Player {
     return wrong.empty() ? "" : "expected " + wrong + "\ngot " + to_text(facts);
   }
 
-  const engine::Counters* counters_of(const std::string& stream) const {
+  const Counters* counters_of(const std::string& stream) const {
     const engine::Engine& engine = world_.engine();
     for (StreamIndex i = 0; i < engine.plan().streams.size(); ++i) {
       if (engine.plan().streams[i].config.name == stream) {
-        return &engine.counters(i);
+        return &engine.ledger().stream(i);
       }
     }
-    return stream == "-" ? &engine.unrouted() : nullptr;
+    return stream == "-" ? &engine.ledger().unrouted() : nullptr;
   }
 
   SeriesId series(const std::string& name) const {

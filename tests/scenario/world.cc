@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <numeric>
 
 #include "base/check.h"
 #include "base/text.h"
@@ -159,10 +158,12 @@ void World::record(const Effects& effects) {
 // SEMANTICS 9: received = accepted + sum(dropped).
 void World::check_counters() {
   for (StreamIndex stream = 0; stream <= plan_->streams.size(); ++stream) {
-    const engine::Counters& counters =
-        stream < plan_->streams.size() ? engine_->counters(stream) : engine_->unrouted();
-    const std::uint64_t dropped =
-        std::accumulate(counters.dropped.begin(), counters.dropped.end(), std::uint64_t{0});
+    const Counters& counters = stream < plan_->streams.size() ? engine_->ledger().stream(stream)
+                                                              : engine_->ledger().unrouted();
+    std::uint64_t dropped = 0;
+    for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+      dropped += is_of_values(static_cast<DropReason>(i)) ? counters.dropped[i] : 0;
+    }
     if (counters.received != counters.accepted + dropped) {
       faults_.push_back("at " + format_duration(elapsed_) + " received " +
                         std::to_string(counters.received) + " is not accepted " +

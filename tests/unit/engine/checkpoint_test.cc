@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "engine/engine.h"
 #include "support/plans.h"
 
 namespace rollup::engine {

@@ -104,7 +104,7 @@ TEST_F(EngineTest, AClockThatIsSetDecadesForwardIsNoWork) {
   engine.advance(at(seconds(1)), effects_);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
   engine.observe({.series = 0, .time = at(seconds(2)).wall, .value = 2}, at(seconds(2)), effects_);
-  EXPECT_EQ(engine.counters(0).accepted, 2U);
+  EXPECT_EQ(engine.ledger().stream(0).accepted, 2U);
 }
 
 // The clock was centuries ahead while the program was away, which counted as time, and was set
@@ -172,7 +172,7 @@ TEST_F(EngineTest, HostileEventTimesAreDropped) {
                    at(seconds(0)), effects_);
   }
   engine.advance(at(hours(1)), effects_);
-  const Counters& counters = engine.counters(0);
+  const Counters& counters = engine.ledger().stream(0);
   EXPECT_EQ(counters.received, 5U);
   EXPECT_EQ(counters.accepted, 0U);
   EXPECT_EQ(counters.dropped[static_cast<std::size_t>(DropReason::too_late)], 4U);
@@ -239,7 +239,7 @@ TEST_F(EngineTest, ASeriesThatThePlanDoesNotHaveIsANumberOnly) {
   EXPECT_TRUE(engine.find("x").empty());
 }
 
-TEST_F(EngineTest, InstancesOverTheLimitAreNotMade) {
+TEST_F(EngineTest, InstancesOverTheLimitAreCountedAndToldOnce) {
   config_.alerts = {testing::make_alert("hot", "temp", "value > 30")};
   config_.limits.alerts_per_rule = 2;
   Engine engine = make_engine();
@@ -247,6 +247,33 @@ TEST_F(EngineTest, InstancesOverTheLimitAreNotMade) {
     ASSERT_TRUE(engine.add_series({"temp", "ejabberd", "home/" + std::string(room) + "/temp", ""}));
   }
   EXPECT_EQ(engine.alert_count(), 2U);
+  const Counters& counters = engine.ledger().stream(0);
+  EXPECT_EQ(counters.of(DropReason::alerts_per_rule), 2U);
+  EXPECT_EQ(counters.examples[static_cast<std::size_t>(DropReason::alerts_per_rule)],
+            "home/d/temp");
+  EXPECT_EQ(counters.received, 0U);
+  const std::vector<LimitNotice> notices = engine.ledger().take_notices();
+  EXPECT_EQ(notices,
+            (std::vector<LimitNotice>{{DropReason::alerts_per_rule, "alert hot", "home/c/temp"}}));
+  ASSERT_TRUE(engine.add_series({"temp", "ejabberd", "home/e/temp", ""}));
+  EXPECT_TRUE(engine.ledger().take_notices().empty());
+}
+
+TEST_F(EngineTest, WhatIsRefusedStaysCountedWhenValuesAreForgotten) {
+  config_.alerts = {testing::make_alert("hot", "temp", "value > 30")};
+  config_.limits.alerts_per_rule = 1;
+  Engine engine = make_engine();
+  ASSERT_TRUE(engine.add_series({"temp", "ejabberd", "home/b/temp", ""}));
+  engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
+  Engine restored(testing::compile(config_));
+  ASSERT_TRUE(restored.restore(engine.save()));
+  restored.ledger().clear_values();
+  EXPECT_EQ(restored.ledger().stream(0).of(DropReason::alerts_per_rule), 1U);
+  Engine next(testing::compile(config_));
+  ASSERT_TRUE(next.restore(engine.save()));
+  next.take_counters(engine);
+  EXPECT_EQ(next.ledger().stream(0).of(DropReason::alerts_per_rule), 1U);
+  EXPECT_EQ(next.ledger().stream(0).accepted, 1U);
 }
 
 TEST_F(EngineTest, AlarmsHaveDifferentIdsForEver) {
@@ -286,22 +313,23 @@ TEST_F(EngineTest, MessagesWithIdentifiersGoToTheirStreamsOnly) {
   message.subscriptions = {77};
   intake.accept(message, samples, created);
   EXPECT_EQ(samples.size(), 3U);
-  EXPECT_EQ(engine.unrouted().dropped[static_cast<std::size_t>(DropReason::bad_topic)], 1U);
+  EXPECT_EQ(engine.ledger().unrouted().dropped[static_cast<std::size_t>(DropReason::bad_topic)],
+            1U);
 }
 
 TEST_F(EngineTest, CountersGoOnOverAReload) {
   Engine engine(testing::compile(config_));
-  engine.count_dropped(0, DropReason::not_json, "home/a/temp");
-  engine.count_dropped(std::nullopt, DropReason::bad_topic, "x");
+  engine.ledger().drop(0, DropReason::not_json, "home/a/temp");
+  engine.ledger().drop(std::nullopt, DropReason::bad_topic, "x");
   config_.streams.insert(config_.streams.begin(), testing::make_stream("all", "home/#"));
   Engine next(testing::compile(config_));
   next.take_counters(engine);
-  EXPECT_EQ(next.counters(0).received, 0U);
-  EXPECT_EQ(next.counters(1).received, 1U);
-  EXPECT_EQ(next.unrouted().received, 1U);
-  next.clear_counters();
-  EXPECT_EQ(next.counters(1).received, 0U);
-  EXPECT_EQ(next.unrouted().received, 0U);
+  EXPECT_EQ(next.ledger().stream(0).received, 0U);
+  EXPECT_EQ(next.ledger().stream(1).received, 1U);
+  EXPECT_EQ(next.ledger().unrouted().received, 1U);
+  next.ledger().clear_values();
+  EXPECT_EQ(next.ledger().stream(1).received, 0U);
+  EXPECT_EQ(next.ledger().unrouted().received, 0U);
 }
 
 // Late samples wait for the end of the turn, so a back-fill is not made anew with each of them.

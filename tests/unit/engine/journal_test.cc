@@ -170,8 +170,8 @@ TEST_F(JournalTest, EventTimesFarAwayAreDroppedAsTheyWere) {
   Engine engine(plan_);
   Effects effects;
   ASSERT_TRUE(replay_turn(row_of(turn, kNow), engine, effects).has_value());
-  EXPECT_EQ(engine.counters(0).dropped[static_cast<std::size_t>(DropReason::too_late)], 1U);
-  EXPECT_EQ(engine.counters(0).dropped[static_cast<std::size_t>(DropReason::future)], 1U);
+  EXPECT_EQ(engine.ledger().stream(0).dropped[static_cast<std::size_t>(DropReason::too_late)], 1U);
+  EXPECT_EQ(engine.ledger().stream(0).dropped[static_cast<std::size_t>(DropReason::future)], 1U);
 }
 
 // Random damage: any answer but a crash. A row that is read leads to a state that can be saved and

@@ -69,6 +69,7 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
   status.received = 12;
   status.accepted = 10;
   status.dropped[static_cast<std::size_t>(DropReason::too_late)] = 2;
+  status.dropped[static_cast<std::size_t>(DropReason::alerts_per_rule)] = 3;
   StreamStatus stream;
   stream.name = "temperature";
   stream.series = 1;
@@ -84,7 +85,8 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
   status.history_last_commit = time_from_ms(1'775'304'181'000);
 
   const Term dropped = map({{"too_late", Term::integer(2)}});
-  const auto expected = [&dropped](Term last_commit) {
+  const Term refused = map({{"alerts_per_rule", Term::integer(3)}});
+  const auto expected = [&](Term last_commit) {
     return ok_reply(
         1, map({{"build", text("0.1.0")},
                 {"uptime_ms", Term::integer(5000)},
@@ -95,11 +97,13 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
                 {"received", Term::integer(12)},
                 {"accepted", Term::integer(10)},
                 {"dropped", dropped},
+                {"refused", refused},
                 {"streams", Term::list({map({{"name", text("temperature")},
                                              {"series", Term::integer(1)},
                                              {"received", Term::integer(12)},
                                              {"accepted", Term::integer(10)},
                                              {"dropped", dropped},
+                                             {"refused", refused},
                                              {"examples", map({{"too_late", text("home/a")}})}})})},
                 {"brokers", Term::list({map({{"name", text("ejabberd")},
                                              {"state", Term::atom("connecting")},

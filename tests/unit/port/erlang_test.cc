@@ -138,7 +138,6 @@ TEST(ErlangTest, EveryMessageThatIsSentCanBeReadByErlang) {
   history.spark = "▄  ";
   StatusAnswer status;
   status.dropped.fill(1);
-  status.received = kDropReasonCount;
   status.brokers.resize(1);
   StreamStatus stream;
   stream.dropped.fill(2);
