@@ -16,10 +16,6 @@
 %% A persistent term, from when the module is uninstalled until it starts again.
 -define(UNINSTALLED, {?MODULE, uninstalled}).
 
--type doc() ::
-    {atom(), #{value := string() | binary(), desc := binary()}}
-    | {atom(), #{value := string() | binary(), desc := binary()}, [doc()]}.
-
 -spec start(binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
 start(VHost, _Options) ->
     _ = is_uninstalled() andalso mod_mqtt_rollup_upgrade:finish(),
@@ -113,7 +109,7 @@ pre_uninstall() ->
     mod_mqtt_rollup_upgrade:prepare(),
     persistent_term:put(?UNINSTALLED, true).
 
--spec mod_doc() -> #{desc := [binary()], opts := [doc()], example := [string()]}.
+-spec mod_doc() -> #{desc := [binary()], opts := [tuple()], example := [string()]}.
 mod_doc() ->
     #{
         desc => [
@@ -128,7 +124,7 @@ mod_doc() ->
                 "templates beside the names that are listed with each; '{{' and '}}' are braces."
             )
         ],
-        opts => options_doc(),
+        opts => mod_mqtt_rollup_options:docs(module),
         example => [
             "modules:",
             "  mod_mqtt: {}",
@@ -144,118 +140,3 @@ mod_doc() ->
             "        notify: [alice@example.org]"
         ]
     }.
-
--spec options_doc() -> [doc()].
-options_doc() ->
-    [
-        {host, #{value => ?T("Host"), desc => ?T(
-            "The XMPP address of the service. The default is the virtual host with 'rollup.' before it.")}},
-        {name, #{value => ?T("Name"), desc => ?T(
-            "The name of the service in discovery. The default is 'Rollup'.")}},
-        {access, #{value => ?T("AccessName"), desc => ?T(
-            "Who may use the ad-hoc commands. Everybody sees only series of topics that mod_mqtt would let "
-            "them subscribe to. The default is 'local'.")}},
-        {access_admin, #{value => ?T("AccessName"), desc => ?T(
-            "Who may use the ad-hoc commands and see every series though mod_mqtt does not know them: "
-            "people of other hosts, or everybody where mod_mqtt is not loaded. The default is 'configure'.")}},
-        {program, #{value => ?T("Path"), desc => ?T(
-            "The program. The default is 'priv/bin/mqtt_rollup' beside the code of the module.")}},
-        {data_dir, #{value => ?T("Path"), desc => ?T(
-            "Where the history is kept. The default is a directory of the virtual host below 'mqtt_rollup' "
-            "in the directory of ejabberd's database. ejabberd's backups do not contain it.")}},
-        {timezone, #{value => ?T("Name"), desc => ?T(
-            "The time zone of days, such as 'Europe/Berlin'. The default is the machine's.")}},
-        {language, #{value => ?T("Language"), desc => ?T(
-            "The language of texts, 'en' or 'de'. The default is ejabberd's option 'language'.")}},
-        {durability, #{value => "normal | full", desc => ?T(
-            "With 'normal' a crash of the machine may lose the last moments of the history, with 'full' it "
-            "does not, and writing is slower. A crash of the program loses nothing in either. The default "
-            "is 'normal'.")}},
-        {limits, #{value => "{Limit: Number}", desc => ?T(
-            "Bounds for what devices and people can make the program do: 'series', 'series_per_stream', "
-            "'payload' (bytes in), 'text' (bytes out), 'json_depth', 'rows' (of an answer), "
-            "'alerts_per_rule'. 'queue_memory' and 'queue_disk' are the bytes of messages that wait while the "
-            "program is away; the defaults are 64 MiB and 1 GiB.")}},
-        {brokers, #{value => "{Name: Options}", desc => ?T(
-                "The MQTT brokers. The one named 'ejabberd' is always there and used by streams that name none: "
-                "it is 'mod_mqtt' of the virtual host, reached inside ejabberd without an account. Only if it is "
-                "given a 'host' is it reached as an MQTT client, as all others are.")},
-            [
-                {host, #{value => ?T("Host"), desc => ?T(
-                    "Name or address, or the path of a unix socket. Required, except for 'ejabberd'.")}},
-                {port, #{value => "1..65535", desc => ?T("The default is 1883, with 'tls' 8883.")}},
-                {username, #{value => ?T("Name"), desc => ?T("At ejabberd, a JID of an account.")}},
-                {password, #{value => ?T("Password"), desc => ?T("Its password.")}},
-                {client_id, #{value => ?T("Id"), desc => ?T(
-                    "The default is 'mqtt_rollup-' and the virtual host.")}},
-                {keepalive, #{value => ?T("Duration"), desc => ?T("The default is '60s'.")}},
-                {protocol, #{value => "5 | 3.1.1", desc => ?T("The default is '5'.")}},
-                {session_expiry, #{value => ?T("Duration"), desc => ?T(
-                    "How long the broker keeps messages while the program is away. The default is '1h'.")}},
-                {tls, #{value => "true | {ca_file: Path, cert_file: Path, key_file: Path, verify: true | false}",
-                    desc => ?T("Use TLS. The default is 'false'.")}}
-            ]},
-        {streams, #{value => "{Name: Options}", desc => ?T("Where values come from.")},
-            [
-                {topic, #{value => ?T("TopicFilter"), desc => ?T("Required.")}},
-                {broker, #{value => ?T("Name"), desc => ?T("The default is 'ejabberd'.")}},
-                {qos, #{value => "0 | 1 | 2", desc => ?T("The default is '1'.")}},
-                {format, #{value => "auto | json | text", desc => ?T(
-                    "How payloads are read. The default is 'auto'.")}},
-                {value, #{value => ?T("JSON Pointer"), desc => ?T(
-                    "Where the value is. The default is the whole payload.")}},
-                {fields, #{value => "{Name: Options}", desc => ?T(
-                    "Several values of one payload, each with 'value', 'unit', 'title', 'scale', 'offset', 'valid'. "
-                    "'value' is the member of the field's name unless given.")}},
-                {time, #{value => ?T("JSON Pointer"), desc => ?T(
-                    "Where the time is. The default is the time of arrival.")}},
-                {unit, #{value => ?T("Text"), desc => ?T("The unit of the values.")}},
-                {title, #{value => ?T("Text"), desc => ?T("What people call it.")}},
-                {scale, #{value => ?T("Number"), desc => ?T(
-                    "Values are multiplied by this. The default is '1'.")}},
-                {offset, #{value => ?T("Number"), desc => ?T(
-                    "And this is added. The default is '0'.")}},
-                {valid, #{value => "[Low, High]", desc => ?T("Values outside are dropped.")}},
-                {resolution, #{value => ?T("Duration"), desc => ?T(
-                    "The finest intervals, a part of an hour. The default is '1m'.")}},
-                {hold, #{value => "auto | Duration", desc => ?T(
-                    "How long a value counts as still true. The default is 'auto'.")}},
-                {lateness, #{value => ?T("Duration"), desc => ?T(
-                    "How late a value may come. The default is '5m'.")}},
-                {keep, #{value => "{raw: Duration, fine: Duration, hour: Duration, day: Duration}", desc => ?T(
-                    "How long the history is kept, or 'forever'. The default is '{raw: 2d, fine: 30d, hour: 5y, "
-                    "day: forever}'.")}},
-                {publish, #{value => "[Options]", desc => ?T(
-                    "The topics that are published from each series, each with 'topic' (a template with '{topic}', "
-                    "'{series}', '{stream}', '{field}', '{unit}'), 'format' (json, number, "
-                    "text, protobuf), 'window' (1h), 'every' (the resolution), 'aggregate' (avg), 'sparkline' "
-                    "({span: 24h, points: 24}), 'on' (interval, change, close), 'deadband', 'min_interval', "
-                    "'heartbeat' (1h), 'retain' (true), 'qos' (1), 'expiry' (twice the window), 'broker'. The "
-                    "default is one in JSON on 'stats/{series}'.")}}
-            ]},
-        {alerts, #{value => "{Name: Options}", desc => ?T("What people want to be told.")},
-            [
-                {stream, #{value => ?T("Name"), desc => ?T("Required.")}},
-                {match, #{value => "{Name: Text, topic: TopicFilter, field: Name}", desc => ?T(
-                    "Only series with these levels of their topic, as '{room: kitchen}', whose topic matches "
-                    "this filter, and of this field of the stream.")}},
-                {raise, #{value => ?T("Condition"), desc => ?T(
-                    "When the alarm begins, such as 'avg(5m) > 8'. Required.")}},
-                {clear, #{value => ?T("Condition"), desc => ?T(
-                    "When it ends. The default is when 'raise' is false.")}},
-                {for, #{value => ?T("Duration"), desc => ?T(
-                    "How long 'raise' must hold. The default is '0'.")}},
-                {clear_for, #{value => ?T("Duration"), desc => ?T(
-                    "How long 'clear' must hold. The default is '0'.")}},
-                {notify, #{value => "[JID]", desc => ?T(
-                    "Who gets a message. People of the virtual host must be allowed to subscribe to the topic of the "
-                    "series; people of other hosts, and everybody where mod_mqtt is not loaded, are not checked.")}},
-                {message, #{value => ?T("Template"), desc => ?T(
-                    "Its text, with '{alert}', '{topic}', '{series}', '{stream}', '{field}', '{unit}', '{value}', "
-                    "'{limit}' (the condition), '{severity}', '{since}'. The default names value, condition and "
-                    "time.")}},
-                {topic, #{value => "Template | none", desc => ?T(
-                    "Where the state is published, with '{alert}', '{topic}', '{series}', '{stream}', '{field}'. "
-                    "The default is 'alerts/{alert}/{series}'.")}}
-            ]}
-    ].

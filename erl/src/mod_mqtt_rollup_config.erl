@@ -24,32 +24,20 @@
 %% Place is the path of an option below the module, as in docs/PROTOCOL.md.
 -type problem() :: {Place :: binary(), Message :: unicode:chardata()}.
 
--define(SECOND, 1000).
--define(MINUTE, (60 * ?SECOND)).
--define(HOUR, (60 * ?MINUTE)).
--define(DAY, (24 * ?HOUR)).
-
 %% The broker of streams that name none: the virtual host's own mod_mqtt.
 -define(OWN_BROKER, <<"ejabberd">>).
 
 %% @doc The defaults of the module's options, as gen_mod wants them.
 -spec defaults(binary()) -> [{atom(), term()}].
 defaults(VHost) ->
-    [
-        {host, <<"rollup.", VHost/binary>>},
-        {name, <<"Rollup">>},
-        {access, local},
-        {access_admin, configure},
-        {program, undefined},
-        {data_dir, undefined},
-        {timezone, <<>>},
-        {language, ejabberd_option:language(VHost)},
-        {durability, normal},
-        {limits, #{}},
-        {brokers, []},
-        {streams, []},
-        {alerts, []}
-    ].
+    Following = #{
+        host => <<"rollup.", VHost/binary>>,
+        program => undefined,
+        data_dir => undefined,
+        timezone => <<>>,
+        language => ejabberd_option:language(VHost)
+    },
+    maps:to_list(mod_mqtt_rollup_options:fill(module, #{}, Following)).
 
 %% @doc What is to be computed.
 -spec rules(options()) -> rules().
@@ -63,7 +51,7 @@ rules(Options) ->
     }.
 
 %% @doc How the brokers are reached; the own one inside ejabberd only if it is used, because a program
-%% that has it waits for its feed. Holds passwords: never log it.
+%% that has it waits for its feed. Passwords are funs, which mod_mqtt_rollup_wire:encode/1 opens.
 -spec brokers(binary(), options()) -> [broker()].
 brokers(VHost, Options) ->
     [
@@ -77,8 +65,8 @@ brokers(VHost, Options) ->
 feed(VHost, #{limits := Given, streams := Streams} = Options) ->
     case uses_feed(Options) of
         true ->
-            #{memory := Memory, disk := Disk} = queue_limits(Given),
-            #{payload := Payload} = limits(Given),
+            #{queue_memory := Memory, queue_disk := Disk, payload := Payload} =
+                mod_mqtt_rollup_options:fill(limits, Given, #{}),
             #{
                 filters => lists:usort([
                     mqtt_filter(Topic)
@@ -136,30 +124,19 @@ format_problems(Problems) ->
 %%% Rules
 %%%===================================================================
 
+%% Those of the feed are not for the program.
 -spec limits(map()) -> map().
 limits(Given) ->
-    maps:from_list([
-        {Name, maps:get(Name, Given, Default)}
-     || {Name, Default, _} <- mod_mqtt_rollup_options:limits()
-    ]).
+    maps:without([queue_memory, queue_disk], mod_mqtt_rollup_options:fill(limits, Given, #{})).
 
 -spec stream(map()) -> map().
 stream(Given) ->
-    Resolution = maps:get(resolution, Given, ?MINUTE),
-    Broker = maps:get(broker, Given, ?OWN_BROKER),
-    Keep = #{raw => 2 * ?DAY, fine => 30 * ?DAY, hour => 5 * 365 * ?DAY, day => forever},
     Publish = maps:get(publish, Given, [#{topic => <<"stats/{series}">>}]),
-    #{
-        topic => maps:get(topic, Given),
-        broker => Broker,
-        qos => maps:get(qos, Given, 1),
-        format => maps:get(format, Given, auto),
+    #{resolution_ms := Resolution, broker := Broker, keep := Keep} =
+        Stream = mod_mqtt_rollup_options:fill(stream, Given, #{time => <<>>}),
+    (maps:without(maps:keys(field(#{}, <<>>)), Stream))#{
         fields => fields(Given),
-        time => maps:get(time, Given, <<>>),
-        resolution_ms => Resolution,
-        hold_ms => maps:get(hold, Given, auto),
-        lateness_ms => maps:get(lateness, Given, 5 * ?MINUTE),
-        keep => maps:merge(Keep, maps:get(keep, Given, #{})),
+        keep := mod_mqtt_rollup_options:fill(keep, Keep, #{}),
         publish => [output(Output, Resolution, Broker) || Output <- Publish]
     }.
 
@@ -173,54 +150,26 @@ fields(Stream) ->
 
 -spec field(map(), binary()) -> map().
 field(Given, Pointer) ->
-    #{
-        value => maps:get(value, Given, Pointer),
-        unit => maps:get(unit, Given, <<>>),
-        title => maps:get(title, Given, <<>>),
-        scale => maps:get(scale, Given, 1),
-        offset => maps:get(offset, Given, 0),
-        valid => maps:get(valid, Given, none)
-    }.
+    mod_mqtt_rollup_options:fill(value, Given, #{value => Pointer}).
 
 -spec output(map(), pos_integer(), binary()) -> map().
 output(Given, Resolution, Broker) ->
-    Window = maps:get(window, Given, ?HOUR),
-    #{
-        topic => maps:get(topic, Given),
-        format => maps:get(format, Given, json),
-        window_ms => Window,
-        every_ms => maps:get(every, Given, Resolution),
-        aggregate => maps:get(aggregate, Given, avg),
-        sparkline => sparkline(maps:get(sparkline, Given, none)),
-        on => maps:get(on, Given, interval),
-        deadband => maps:get(deadband, Given, 0),
-        min_interval_ms => maps:get(min_interval, Given, 0),
-        heartbeat_ms => maps:get(heartbeat, Given, ?HOUR),
-        retain => maps:get(retain, Given, true),
-        qos => maps:get(qos, Given, 1),
-        expiry_ms => maps:get(expiry, Given, 2 * Window),
-        broker => maps:get(broker, Given, Broker)
-    }.
+    #{window_ms := Window, sparkline := Sparkline} =
+        Output = mod_mqtt_rollup_options:fill(output, Given, #{every => Resolution, broker => Broker}),
+    maps:merge(#{expiry_ms => 2 * Window}, Output#{sparkline := sparkline(Sparkline)}).
 
 -spec sparkline(none | map()) -> none | {pos_integer(), pos_integer()}.
 sparkline(none) ->
     none;
 sparkline(Given) ->
-    {maps:get(span, Given, 24 * ?HOUR), maps:get(points, Given, 24)}.
+    #{span_ms := Span, points := Points} = mod_mqtt_rollup_options:fill(sparkline, Given, #{}),
+    {Span, Points}.
 
 -spec alert(map()) -> map().
 alert(Given) ->
-    #{
-        stream => maps:get(stream, Given),
-        match => lists:sort(maps:get(match, Given, [])),
-        raise => maps:get(raise, Given),
-        clear => maps:get(clear, Given, <<>>),
-        for_ms => maps:get(for, Given, 0),
-        clear_for_ms => maps:get(clear_for, Given, 0),
-        notify => maps:get(notify, Given, []),
-        message => maps:get(message, Given, <<>>),
-        topic => alert_topic(maps:get(topic, Given, <<"alerts/{alert}/{series}">>))
-    }.
+    #{match := Match, topic := Topic} =
+        Alert = mod_mqtt_rollup_options:fill(alert, Given, #{'clear' => <<>>, message => <<>>}),
+    Alert#{match := lists:sort(Match), topic := alert_topic(Topic)}.
 
 -spec alert_topic(binary()) -> binary().
 alert_topic(<<"none">>) -> <<>>;
@@ -243,14 +192,6 @@ has_feed(Options) ->
     {_, Own} = lists:keyfind(?OWN_BROKER, 1, given_brokers(Options)),
     not maps:is_key(host, Own).
 
--spec queue_limits(map()) -> #{memory := pos_integer(), disk := pos_integer()}.
-queue_limits(Given) ->
-    [Memory, Disk] = [
-        maps:get(Name, Given, Default)
-     || {Name, Default, _} <- mod_mqtt_rollup_options:queue_limits()
-    ],
-    #{memory => Memory, disk => Disk}.
-
 %% A stream's topic as MQTT knows it. Whether it is a right one the program has said.
 -spec mqtt_filter(binary()) -> binary().
 mqtt_filter(Topic) ->
@@ -269,33 +210,19 @@ mqtt_level(Level) ->
 -spec broker(binary(), binary(), map()) -> broker().
 broker(_, ?OWN_BROKER = Name, Given) when not is_map_key(host, Given) ->
     #{name => Name, link => feed};
-broker(VHost, Name, Given) ->
+broker(VHost, Name, #{host := _} = Given) ->
     Tls = broker_tls(maps:get(tls, Given, false)),
-    #{
-        name => Name,
-        link => client,
-        host => maps:get(host, Given),
-        port => maps:get(port, Given, default_port(Tls)),
-        username => maps:get(username, Given, <<>>),
-        password => maps:get(password, Given, <<>>),
-        client_id => maps:get(client_id, Given, <<"mqtt_rollup-", VHost/binary>>),
-        keepalive_ms => maps:get(keepalive, Given, ?MINUTE),
-        protocol => maps:get(protocol, Given, 5),
-        session_expiry_ms => maps:get(session_expiry, Given, ?HOUR),
-        tls => Tls
-    }.
+    Following = #{port => default_port(Tls), client_id => <<"mqtt_rollup-", VHost/binary>>},
+    (mod_mqtt_rollup_options:fill(broker, Given, Following))#{name => Name, link => client, tls := Tls}.
 
 -spec default_port(none | map()) -> inet:port_number().
 default_port(none) -> 1883;
 default_port(_) -> 8883.
 
 -spec broker_tls(boolean() | map()) -> none | map().
-broker_tls(false) ->
-    none;
-broker_tls(true) ->
-    broker_tls(#{});
-broker_tls(Given) ->
-    maps:merge(#{ca_file => <<>>, cert_file => <<>>, key_file => <<>>, verify => true}, Given).
+broker_tls(false) -> none;
+broker_tls(true) -> broker_tls(#{});
+broker_tls(Given) -> mod_mqtt_rollup_options:fill(tls, Given, #{}).
 
 -spec broker_uses(binary(), map()) -> [{Place :: binary(), Broker :: binary()}].
 broker_uses(Name, Stream) ->

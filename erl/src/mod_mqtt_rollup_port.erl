@@ -10,7 +10,6 @@
 -export([start_link/1, request/3, reload/1, info/1, published/4, feed_started/1]).
 %% gen_server callbacks
 -export([init/1, handle_continue/2, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
--export([format_status/1]).
 
 -include("logger.hrl").
 
@@ -93,87 +92,41 @@ info(VHost) ->
 -spec init(binary()) -> {ok, state(), {continue, open}}.
 init(VHost) ->
     process_flag(trap_exit, true),
-    discreetly(fun() ->
-        Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
-        Core = mod_mqtt_rollup_port_core:new(VHost, config(VHost, Options)),
-        {ok, #state{vhost = VHost, options = Options, core = Core}, {continue, open}}
-    end).
+    Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
+    Core = mod_mqtt_rollup_port_core:new(VHost, config(VHost, Options)),
+    {ok, #state{vhost = VHost, options = Options, core = Core}, {continue, open}}.
 
 -spec handle_continue(open, state()) -> {noreply, state()}.
 handle_continue(open, State) ->
-    discreetly(fun() -> {noreply, step({timer, open}, start_timer(feed, ?FEED_CHECK, State))} end).
+    {noreply, step({timer, open}, start_timer(feed, ?FEED_CHECK, State))}.
 
 -spec handle_call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
+handle_call({request, Question, Timeout}, From, State) ->
+    {noreply, step({request, From, Question, Timeout}, State)};
+handle_call(info, _From, #state{core = Core, os_pid = OsPid} = State) ->
+    {reply, (mod_mqtt_rollup_port_core:info(Core))#{os_pid => OsPid}, State};
 handle_call(Request, From, State) ->
-    discreetly(fun() -> call(Request, From, State) end).
+    ?WARNING_MSG("Unexpected call from ~p: ~p", [From, Request]),
+    {noreply, State}.
 
 -spec handle_cast(term(), state()) -> {noreply, state()}.
 handle_cast(Message, State) ->
-    discreetly(fun() -> {noreply, cast(Message, State)} end).
+    {noreply, cast(Message, State)}.
 
 -spec handle_info(term(), state()) -> {noreply, state()}.
 handle_info(Message, State) ->
-    discreetly(fun() -> {noreply, info(Message, State)} end).
+    {noreply, info(Message, State)}.
 
 %% @doc Closes the port and waits for the program, so that its successor finds the history free.
 -spec terminate(term(), state()) -> ok.
 terminate(_Reason, State) ->
-    discreetly(fun() ->
-        #state{leaving = Leaving} = Stopped = step(stop, State),
-        _ = [await_exit(Leaving, Stopped) || Leaving =/= none],
-        ok
-    end).
-
-%% @doc The options hold the passwords of brokers, which must not get into a log when this process
-%% crashes or somebody looks at it.
--spec format_status(gen_server:format_status()) -> gen_server:format_status().
-format_status(Status) ->
-    maps:map(
-        fun
-            (state, #state{vhost = VHost, os_pid = OsPid}) -> {VHost, OsPid};
-            (log, _) -> [];
-            (reason, Reason) -> hidden(Reason);
-            (_, Value) -> Value
-        end,
-        Status
-    ).
-
-%% Runs a callback. The reason of a crash is in reports of the supervisor and of proc_lib as it is.
--spec discreetly(fun(() -> Result)) -> Result.
-discreetly(Callback) ->
-    try
-        Callback()
-    catch
-        _:Reason:Stack -> exit(hidden({Reason, Stack}))
-    end.
-
-%% What happened and where, without the terms that it happened with.
--spec hidden(term()) -> term().
-hidden({Reason, [{_, _, _, _} | _] = Stack}) ->
-    {hidden(Reason), [{M, F, arity(A), Location} || {M, F, A, Location} <- Stack]};
-hidden(Reason) when is_atom(Reason) ->
-    Reason;
-hidden(Reason) when is_tuple(Reason), is_atom(element(1, Reason)) ->
-    {element(1, Reason), hidden};
-hidden(_) ->
-    hidden.
-
--spec arity(arity() | [term()]) -> arity().
-arity(Arguments) when is_list(Arguments) -> length(Arguments);
-arity(Arity) -> Arity.
+    #state{leaving = Leaving} = Stopped = step(stop, State),
+    _ = [await_exit(Leaving, Stopped) || Leaving =/= none],
+    ok.
 
 %%%===================================================================
 %%% Messages
 %%%===================================================================
-
--spec call(term(), gen_server:from(), state()) -> {noreply, state()} | {reply, term(), state()}.
-call({request, Question, Timeout}, From, State) ->
-    {noreply, step({request, From, Question, Timeout}, State)};
-call(info, _From, #state{core = Core, os_pid = OsPid} = State) ->
-    {reply, (mod_mqtt_rollup_port_core:info(Core))#{os_pid => OsPid}, State};
-call(Request, From, State) ->
-    ?WARNING_MSG("Unexpected call from ~p: ~p", [From, Request]),
-    {noreply, State}.
 
 -spec cast(term(), state()) -> state().
 cast(reload, #state{vhost = VHost, options = Old} = State) ->

@@ -49,7 +49,6 @@ start_link(VHost) ->
 
 -spec reload(binary(), mod_mqtt_rollup_config:options()) -> ok.
 reload(VHost, #{host := MyHost}) ->
-    %% Only this: the passwords of brokers must not get into a log when this process crashes.
     gen_server:cast(name(VHost), {reload, MyHost}).
 
 %% @doc Takes every stanza for the service; runs in the process of the sender.

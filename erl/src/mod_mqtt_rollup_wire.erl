@@ -38,9 +38,19 @@
 protocol() ->
     1.
 
-%% @doc A frame for the program.
+%% @doc A frame for the program. Only here are the passwords of brokers more than funs.
 -spec encode(term()) -> {ok, binary()} | {error, too_large}.
+encode({Tag, Id, #{brokers := Brokers} = Config}) ->
+    encode_term({Tag, Id, Config#{brokers := [open_password(Broker) || Broker <- Brokers]}});
 encode(Term) ->
+    encode_term(Term).
+
+-spec open_password(map()) -> map().
+open_password(#{password := Password} = Broker) -> Broker#{password := Password()};
+open_password(Broker) -> Broker.
+
+-spec encode_term(term()) -> {ok, binary()} | {error, too_large}.
+encode_term(Term) ->
     case term_to_binary(Term) of
         Bin when byte_size(Bin) =< ?FRAME_BYTES_MAX -> {ok, Bin};
         _ -> {error, too_large}

@@ -169,6 +169,8 @@ limits_have_defaults_one_by_one_test() ->
     ?assertMatch(#{rows := 10, series := 100000, payload := 262144, text := 4096}, Limits).
 
 a_broker_gets_every_default_test() ->
+    [#{password := Password}] = Brokers = brokers([{ejabberd, [{host, localhost}]}]),
+    ?assertEqual(<<>>, Password()),
     ?assertEqual(
         [
             #{
@@ -177,7 +179,7 @@ a_broker_gets_every_default_test() ->
                 host => <<"localhost">>,
                 port => 1883,
                 username => <<>>,
-                password => <<>>,
+                password => Password,
                 client_id => <<"mqtt_rollup-example.org">>,
                 keepalive_ms => 60000,
                 protocol => 5,
@@ -185,7 +187,7 @@ a_broker_gets_every_default_test() ->
                 tls => none
             }
         ],
-        brokers([{ejabberd, [{host, localhost}]}])
+        Brokers
     ).
 
 the_own_broker_is_there_when_it_is_used_test() ->
@@ -432,7 +434,30 @@ the_terms_fit_the_grammar_of_the_port_test() ->
         brokers => [{ejabberd, [{host, h}, {tls, true}]}]
     }),
     ?assert(plain(mod_mqtt_rollup_config:rules(Options))),
-    ?assert(plain(mod_mqtt_rollup_config:brokers(<<"example.org">>, Options))).
+    {ok, Bin} = mod_mqtt_rollup_wire:encode(
+        {configure, 1, #{brokers => mod_mqtt_rollup_config:brokers(<<"example.org">>, Options)}}
+    ),
+    ?assert(plain(binary_to_term(Bin))).
+
+a_password_is_a_fun_until_it_is_encoded_test() ->
+    [#{password := Password}] = Brokers = brokers([{garden, [{host, h}, {password, 'pass-word'}]}]),
+    ?assertEqual(<<"pass-word">>, Password()),
+    ?assertEqual(nomatch, string:find(io_lib:format("~p", [Brokers]), "pass-word")),
+    {ok, Bin} = mod_mqtt_rollup_wire:encode({configure, 1, #{brokers => Brokers}}),
+    ?assertMatch({configure, 1, #{brokers := [#{password := <<"pass-word">>}]}}, binary_to_term(Bin)).
+
+the_readme_has_the_options_of_the_table_test() ->
+    {ok, Readme} = file:read_file(filename:join(root(), "ejabberd/README.md")),
+    Expected = unicode:characters_to_binary(mod_mqtt_rollup_options_text:markdown()),
+    Mark = <<"<!-- Made of the table in mod_mqtt_rollup_options.erl -->\n">>,
+    [_, Made, _] = binary:split(Readme, Mark, [global]),
+    File = "_build/options.md",
+    Made =:= Expected orelse file:write_file(File, Expected),
+    %% Else the list that belongs there is in this file.
+    ?assertEqual({same, File}, {case Made of Expected -> same; _ -> differs end, File}).
+
+root() ->
+    filename:dirname(filename:dirname(proplists:get_value(source, ?MODULE:module_info(compile)))) ++ "/..".
 
 %%% Helpers
 
