@@ -127,9 +127,8 @@ void offer(State& state, SeriesId id, const std::vector<AlertReference>& referen
 
 Reading read_window(const Series& series, const expression::Reference& reference, const Now& now,
                     Duration resolution) {
-  const Time end = std::max(now.wall, series.last_time() + Duration{1});
   const Time start = floor_to(now.wall - reference.over, resolution);
-  const Aggregate known = series.window(start, end, resolution, now.wall);
+  const Aggregate known = series.recent(reference.over, now.wall);
   const auto value = [&](AggregateKind kind) -> Reading { return {value_of(known, kind), 0}; };
   if (reference.function == Function::count) {
     return value(AggregateKind::count);

@@ -130,14 +130,15 @@ class SeriesCodec {
     }
     to.set_interval_next(from.intervals_.added());
     to.set_interval_hold_ms(from.intervals_.hold().count());
-    for (const Point& sample : from.samples_) {
+    const Series::Active& active = from.active();
+    for (const Point& sample : active.samples) {
       to.add_sample_ms(to_ms(sample.time));
       to.add_sample_value(sample.value);
     }
-    for (const Bucket& bucket : from.buckets_) {
+    for (const Bucket& bucket : active.buckets) {
       save_bucket(bucket, *to.add_buckets());
     }
-    for (const Ring& ring : from.rings_) {
+    for (const Ring& ring : active.rings) {
       pb::Ring& saved = *to.add_rings();
       saved.set_slot_ms(ring.slot().count());
       ring.visit(time_from_ms(0), Time::max() - ring.slot(),
@@ -145,11 +146,11 @@ class SeriesCodec {
                    save_bucket({start, start + ring.slot(), 0, slot}, *saved.add_slots());
                  });
     }
-    if (!from.hour_.aggregate.empty()) {
-      save_bucket(from.hour_, *to.mutable_hour());
+    if (!active.hour.aggregate.empty()) {
+      save_bucket(active.hour, *to.mutable_hour());
     }
-    if (!from.day_.aggregate.empty()) {
-      save_bucket(from.day_, *to.mutable_day());
+    if (!active.day.aggregate.empty()) {
+      save_bucket(active.day, *to.mutable_day());
     }
   }
 
@@ -177,19 +178,24 @@ class SeriesCodec {
                 kept.begin());
     to.intervals_.restore(kept, from.interval_next(), Duration{from.interval_hold_ms()});
     const int samples = std::min(from.sample_ms_size(), from.sample_value_size());
+    if (samples == 0 && from.buckets().empty() && from.rings().empty() && !from.has_hour() &&
+        !from.has_day()) {
+      return;  // it was at rest
+    }
+    Series::Active& active = to.activate();
     for (int i = 0; i < samples; ++i) {
-      to.samples_.push_back({time_from_ms(from.sample_ms(i)), from.sample_value(i)});
+      active.samples.push_back({time_from_ms(from.sample_ms(i)), from.sample_value(i)});
     }
     if (Duration{from.resolution_ms()} == timing.resolution) {
       for (const pb::Bucket& bucket : from.buckets()) {
-        to.buckets_.push_back(load_bucket(bucket));
+        active.buckets.push_back(load_bucket(bucket));
       }
-    } else if (!to.samples_.empty()) {
-      to.dirty_from_ = to.samples_.front().time;
+    } else if (!active.samples.empty()) {
+      to.dirty_from_ = active.samples.front().time;
       to.settle();
     }
     for (const pb::Ring& saved : from.rings()) {
-      for (Ring& ring : to.rings_) {
+      for (Ring& ring : active.rings) {
         if (ring.slot() != Duration{saved.slot_ms()}) {
           continue;
         }
@@ -199,10 +205,10 @@ class SeriesCodec {
       }
     }
     if (from.has_hour()) {
-      to.hour_ = load_bucket(from.hour());
+      active.hour = load_bucket(from.hour());
     }
     if (from.has_day()) {
-      to.day_ = load_bucket(from.day());
+      active.day = load_bucket(from.day());
     }
   }
 };

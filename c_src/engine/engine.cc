@@ -73,7 +73,9 @@ Engine::Engine(std::shared_ptr<const Plan> plan) : impl_(std::make_unique<Impl>(
     stream.timing = timing_of(stream_plan, state.plan->zone);
     for (const OutputPlan& output : stream_plan.outputs) {
       stream.has_change_outputs |= output.config.on == PublishOn::change;
-      stream.longest_window = std::max(stream.longest_window, output.config.window);
+    }
+    for (const RingPlan& ring : stream_plan.rings) {
+      stream.reach = std::max(stream.reach, ring.slot * ring.length);
     }
   }
   StreamState& none = state.streams.emplace_back();

@@ -127,11 +127,12 @@ void correct_output(State& state, SeriesId id, OutputIndex output, const Series:
   }
 }
 
-// Whether no output window shows anything of the series any more, and time changes nothing of it.
+// Whether no window, curve or condition reads anything of the series any more, and time changes
+// nothing of it.
 // Windows with on: close are sent when they are sealed, so their end being past is not enough.
 bool may_rest(const StreamState& stream, const Series& series) {
-  return series.is_quiet() && (!series.has_sample() ||
-                               *series.held_until() + stream.longest_window <= stream.sealed_until);
+  return series.is_quiet() &&
+         (!series.has_sample() || *series.held_until() + stream.reach <= stream.sealed_until);
 }
 
 void send_change(State& state, SeriesId id, OutputIndex output, const Now& now, Effects& effects) {
@@ -270,7 +271,7 @@ void correct(State& state, SeriesId id, const Now& now, Effects& effects) {
       correct_output(state, id, output, settled, now, effects);
     }
   }
-  entry.numbers.publish_to(stream.closed_until);
+  entry.numbers.publish_to(stream.closed_until, settled.changed.front().start);
 }
 
 void value_changed(State& state, SeriesId id, const Now& now, Effects& effects) {

@@ -192,7 +192,6 @@ class Compiler {
       return;
     }
     StreamPlan plan{stream, tag, std::move(*filter), *broker, {}, {}, {}, {}};
-    want_ring(plan, stream.resolution, stream.resolution, place + "->resolution");
     for (std::size_t i = 0; i < stream.publish.size(); ++i) {
       add_output(plan, stream.publish[i], place + "->publish->" + std::to_string(i + 1));
     }

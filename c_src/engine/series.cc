@@ -22,11 +22,22 @@ double power_of_ten(int exponent) {
 
 }  // namespace
 
-Series::Series(const Timing& timing) : timing_(&timing) {
-  rings_.reserve(timing.rings.size());
-  for (const RingPlan& ring : timing.rings) {
-    rings_.emplace_back(ring.slot, ring.length);
+Series::Series(const Timing& timing) : timing_(&timing) {}
+
+const Series::Active& Series::active() const {
+  static const Active kNothing;
+  return active_ == nullptr ? kNothing : *active_;
+}
+
+Series::Active& Series::activate() {
+  if (active_ == nullptr) {
+    active_ = std::make_unique<Active>();
+    active_->rings.reserve(timing_->rings.size());
+    for (const RingPlan& ring : timing_->rings) {
+      active_->rings.emplace_back(ring.slot, ring.length);
+    }
   }
+  return *active_;
 }
 
 Series::Taken Series::observe(Time time, double value) {
@@ -47,9 +58,10 @@ Series::Taken Series::observe(Time time, double value) {
   }
   ++count_;
   last_ = {time, value};
-  samples_.push_back(last_);
+  Active& active = activate();
+  active.samples.push_back(last_);
   if (!needs_settle()) {
-    bucket_at(buckets_, timing_->resolution, time).aggregate.add_sample(time, value);
+    bucket_at(active.buckets, timing_->resolution, time).aggregate.add_sample(time, value);
   }
   return Taken::newest;
 }
@@ -57,16 +69,17 @@ Series::Taken Series::observe(Time time, double value) {
 Series::Taken Series::insert(Time time, double value) {
   began_ = std::min(began_, time);
   dirty_from_ = std::min(dirty_from_, time);
-  auto place = std::lower_bound(samples_.begin(), samples_.end(), time, kByTime);
-  if (timing_->has_event_time && place != samples_.end() && place->time == time) {
+  std::vector<Point>& samples = activate().samples;
+  auto place = std::lower_bound(samples.begin(), samples.end(), time, kByTime);
+  if (timing_->has_event_time && place != samples.end() && place->time == time) {
     place->value = value;  // SEMANTICS 1.5: the later arrival replaces the earlier
   } else {
-    place = std::upper_bound(place, samples_.end(), time,
+    place = std::upper_bound(place, samples.end(), time,
                              [](Time t, const Point& point) { return t < point.time; });
-    place = samples_.insert(place, {time, value});
+    place = samples.insert(place, {time, value});
     ++count_;
   }
-  if (std::next(place) != samples_.end()) {
+  if (std::next(place) != samples.end()) {
     return Taken::late;
   }
   if (!timing_->hold && count_ > 1 && time > last_.time) {
@@ -87,9 +100,9 @@ void Series::hold_to(Time time) {
   if (time <= integrated_) {
     return;
   }
-  if (count_ > 0 && !needs_settle()) {
-    add_held(buckets_, timing_->resolution, last_.value, integrated_,
-             std::min(time, last_.time + hold()));
+  const Time until = std::min(time, last_.time + hold());
+  if (count_ > 0 && !needs_settle() && integrated_ < until) {
+    add_held(activate().buckets, timing_->resolution, last_.value, integrated_, until);
   }
   integrated_ = time;
 }
@@ -98,6 +111,8 @@ Series::Settled Series::settle() {
   if (!needs_settle()) {
     return {};
   }
+  std::vector<Point>& samples = activate().samples;
+  std::vector<Bucket>& buckets = activate().buckets;
   const Duration resolution = timing_->resolution;
   const Duration hold = this->hold();
   const Time from = std::max(floor_to(dirty_from_, resolution), sealed_until_);
@@ -106,26 +121,26 @@ Series::Settled Series::settle() {
 
   // After a change of the resolution the first bucket may begin in what is sealed.
   const Time first_start = floor_to(from, resolution);
-  const auto first = std::lower_bound(buckets_.begin(), buckets_.end(), first_start, kByStart);
-  const std::vector<Bucket> old(first, buckets_.end());
-  buckets_.erase(first, buckets_.end());
+  const auto first = std::lower_bound(buckets.begin(), buckets.end(), first_start, kByStart);
+  const std::vector<Bucket> old(first, buckets.end());
+  buckets.erase(first, buckets.end());
 
-  auto sample = std::lower_bound(samples_.begin(), samples_.end(), from, kByTime);
+  auto sample = std::lower_bound(samples.begin(), samples.end(), from, kByTime);
   Point held{from, 0};
   Time held_until = from;  // nothing is held into `from` unless a sample stands before it
-  if (sample != samples_.begin()) {
+  if (sample != samples.begin()) {
     held = *std::prev(sample);
     held_until = held.time + hold;
   }
   Time done = from;
-  for (; sample != samples_.end(); ++sample) {
-    add_held(buckets_, resolution, held.value, done, std::min(sample->time, held_until));
-    bucket_at(buckets_, resolution, sample->time).aggregate.add_sample(sample->time, sample->value);
+  for (; sample != samples.end(); ++sample) {
+    add_held(buckets, resolution, held.value, done, std::min(sample->time, held_until));
+    bucket_at(buckets, resolution, sample->time).aggregate.add_sample(sample->time, sample->value);
     held = *sample;
     held_until = held.time + hold;
     done = held.time;
   }
-  add_held(buckets_, resolution, held.value, done, std::min(integrated_, held_until));
+  add_held(buckets, resolution, held.value, done, std::min(integrated_, held_until));
 
   Settled settled;
   settled.changed = take_revs(old, first_start);
@@ -144,9 +159,10 @@ std::vector<Series::Span> Series::take_revs(const std::vector<Bucket>& old, Time
     }
     changed.back().end = bucket.end;
   };
+  std::vector<Bucket>& buckets = activate().buckets;
   auto was = old.begin();
-  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), first_start, kByStart);
-       bucket != buckets_.end(); ++bucket) {
+  for (auto bucket = std::lower_bound(buckets.begin(), buckets.end(), first_start, kByStart);
+       bucket != buckets.end(); ++bucket) {
     for (; was != old.end() && was->start < bucket->start; ++was) {
       change(*was);  // nothing is known of it any more: `hold: auto` has become shorter
     }
@@ -169,8 +185,15 @@ std::vector<Series::Span> Series::take_revs(const std::vector<Bucket>& old, Time
   return changed;
 }
 
-void Series::publish_to(Time end) {
-  for (auto bucket = buckets_.rbegin(); bucket != buckets_.rend(); ++bucket) {
+void Series::publish_to(Time end, Time made_anew) {
+  if (active_ == nullptr) {
+    return;
+  }
+  std::vector<Bucket>& buckets = active_->buckets;
+  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
+    if (bucket->rev > 0 && bucket->start < made_anew) {
+      return;
+    }
     if (bucket->end <= end && bucket->rev == 0) {
       bucket->rev = 1;
     }
@@ -183,31 +206,37 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
   }
   hold_to(end);
   settle();
-  auto bucket = buckets_.begin();
-  for (; bucket != buckets_.end() && bucket->end <= end; ++bucket) {
+  if (active_ == nullptr) {
+    sealed_until_ = end;
+    return;
+  }
+  std::vector<Bucket>& buckets = active_->buckets;
+  auto bucket = buckets.begin();
+  for (; bucket != buckets.end() && bucket->end <= end; ++bucket) {
     close_tiers(bucket->start, id, effects);
     bucket->rev = std::max(bucket->rev, 1U);
-    for (Ring& ring : rings_) {
+    for (Ring& ring : active_->rings) {
       ring.add(bucket->start, bucket->aggregate);
     }
-    merge_into_tier(hour_, Tier::hour, *bucket);
-    merge_into_tier(day_, Tier::day, *bucket);
+    merge_into_tier(active_->hour, Tier::hour, *bucket);
+    merge_into_tier(active_->day, Tier::day, *bucket);
     if (timing_->keeps[static_cast<std::size_t>(Tier::fine)]) {
       effects.push_back(effect::SealBucket{id, Tier::fine, *bucket});
     }
   }
-  buckets_.erase(buckets_.begin(), bucket);
+  buckets.erase(buckets.begin(), bucket);
   close_tiers(end, id, effects);
 
-  const auto first_open = std::lower_bound(samples_.begin(), samples_.end(), end, kByTime);
+  std::vector<Point>& samples = active_->samples;
+  const auto first_open = std::lower_bound(samples.begin(), samples.end(), end, kByTime);
   if (timing_->keeps[static_cast<std::size_t>(Tier::raw)]) {
-    const auto first_new = std::lower_bound(samples_.begin(), first_open, sealed_until_, kByTime);
+    const auto first_new = std::lower_bound(samples.begin(), first_open, sealed_until_, kByTime);
     if (first_new != first_open) {
       effects.push_back(effect::SealPoints{id, std::vector<Point>(first_new, first_open)});
     }
   }
-  if (first_open != samples_.begin()) {
-    samples_.erase(samples_.begin(), std::prev(first_open));
+  if (first_open != samples.begin()) {
+    samples.erase(samples.begin(), std::prev(first_open));
   }
   sealed_until_ = end;
 }
@@ -221,7 +250,8 @@ void Series::merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucke
 }
 
 void Series::close_tiers(Time end, SeriesId id, Effects& effects) {
-  for (const auto& [tier, bucket] : {std::pair{Tier::hour, &hour_}, std::pair{Tier::day, &day_}}) {
+  for (const auto& [tier, bucket] :
+       {std::pair{Tier::hour, &active_->hour}, std::pair{Tier::day, &active_->day}}) {
     if (bucket->aggregate.empty() || bucket->end > end) {
       continue;
     }
@@ -242,8 +272,36 @@ std::pair<Time, Time> Series::tier_bounds(Tier tier, Time time) const {
 
 Aggregate Series::window(Time start, Time end, Duration slot, Time now) const {
   Aggregate known = sealed_window(start, end, slot);
-  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), start, kByStart);
-       bucket != buckets_.end() && bucket->start < end; ++bucket) {
+  add_open(known, start, end, now);
+  return known;
+}
+
+Aggregate Series::recent(Duration over, Time now) const {
+  const Duration resolution = timing_->resolution;
+  const Time start = floor_to(now - over, resolution);
+  const Time end = std::max(now, last_.time + Duration{1});
+  if (active_ == nullptr) {
+    return window(start, end, resolution, now);
+  }
+  std::vector<Merged>& merged = active_->merged;
+  auto found = std::find_if(merged.begin(), merged.end(),
+                            [over](const Merged& each) { return each.over == over; });
+  if (found == merged.end()) {
+    found = merged.insert(found, Merged{over, {}, Time::min(), {}});
+  }
+  // Nothing is sealed after `end`: lateness is at least 0.
+  if (found->start != start || found->sealed_until != sealed_until_) {
+    *found = Merged{over, start, sealed_until_, sealed_window(start, end, resolution)};
+  }
+  Aggregate known = found->known;
+  add_open(known, start, end, now);
+  return known;
+}
+
+void Series::add_open(Aggregate& known, Time start, Time end, Time now) const {
+  const std::vector<Bucket>& buckets = active().buckets;
+  for (auto bucket = std::lower_bound(buckets.begin(), buckets.end(), start, kByStart);
+       bucket != buckets.end() && bucket->start < end; ++bucket) {
     known.merge(bucket->aggregate);
   }
   if (count_ > 0) {
@@ -251,12 +309,11 @@ Aggregate Series::window(Time start, Time end, Duration slot, Time now) const {
     const Time to = std::min({end, now, last_.time + hold()});
     known.add_held(last_.value, to - from);
   }
-  return known;
 }
 
 Aggregate Series::sealed_window(Time start, Time end, Duration slot) const {
   Aggregate known;
-  for (const Ring& ring : rings_) {
+  for (const Ring& ring : active().rings) {
     if (ring.slot() == slot) {
       ring.merge_into(known, start, end);
     }
@@ -265,8 +322,9 @@ Aggregate Series::sealed_window(Time start, Time end, Duration slot) const {
 }
 
 bool Series::was_published(Time start, Time end, Duration slot) const {
-  for (auto bucket = std::lower_bound(buckets_.begin(), buckets_.end(), start, kByStart);
-       bucket != buckets_.end() && bucket->start < end; ++bucket) {
+  const std::vector<Bucket>& buckets = active().buckets;
+  for (auto bucket = std::lower_bound(buckets.begin(), buckets.end(), start, kByStart);
+       bucket != buckets.end() && bucket->start < end; ++bucket) {
     if (bucket->rev > 0) {
       return true;
     }
@@ -276,7 +334,7 @@ bool Series::was_published(Time start, Time end, Duration slot) const {
 
 std::vector<Bucket> Series::open_fine(Time from, Time to, Time now) const {
   const Duration resolution = timing_->resolution;
-  std::vector<Bucket> open = buckets_;
+  std::vector<Bucket> open = active().buckets;
   if (count_ > 0) {
     const Time until = std::min({to, now, last_.time + hold()});
     add_held(open, resolution, last_.value, std::max(integrated_, sealed_until_), until);
@@ -287,7 +345,7 @@ std::vector<Bucket> Series::open_fine(Time from, Time to, Time now) const {
 
 std::vector<Bucket> Series::open_coarse(Tier tier, Time from, Time to, Time now) const {
   std::vector<Bucket> coarse;
-  const Bucket& sealed = tier == Tier::hour ? hour_ : day_;
+  const Bucket& sealed = tier == Tier::hour ? active().hour : active().day;
   if (!sealed.aggregate.empty()) {
     coarse.push_back(sealed);
   }
@@ -303,14 +361,15 @@ std::vector<Bucket> Series::open_coarse(Tier tier, Time from, Time to, Time now)
 }
 
 std::optional<double> Series::held_at(Time time, bool inclusive) const {
+  const std::vector<Point>& samples = active().samples;
   const Point* held = nullptr;
   if (count_ > 0 && (last_.time < time || (inclusive && last_.time == time))) {
     held = &last_;
   } else {
-    auto after = inclusive ? std::upper_bound(samples_.begin(), samples_.end(), time,
+    auto after = inclusive ? std::upper_bound(samples.begin(), samples.end(), time,
                                               [](Time t, const Point& p) { return t < p.time; })
-                           : std::lower_bound(samples_.begin(), samples_.end(), time, kByTime);
-    if (after != samples_.begin()) {
+                           : std::lower_bound(samples.begin(), samples.end(), time, kByTime);
+    if (after != samples.begin()) {
       held = &*std::prev(after);
     }
   }
@@ -330,11 +389,13 @@ void Series::rest() {
   if (count_ > 0) {
     integrated_ = last_.time + hold();
   }
+  active_.reset();
 }
 
 bool Series::is_quiet() const {
-  return buckets_.empty() && !needs_settle() && hour_.aggregate.empty() && day_.aggregate.empty() &&
-         (count_ == 0 || last_.time + hold() <= integrated_);
+  const Active& active = this->active();
+  return active.buckets.empty() && !needs_settle() && active.hour.aggregate.empty() &&
+         active.day.aggregate.empty() && (count_ == 0 || last_.time + hold() <= integrated_);
 }
 
 Bucket& Series::bucket_at(std::vector<Bucket>& buckets, Duration resolution, Time time) {

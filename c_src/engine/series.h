@@ -6,16 +6,18 @@
 //                from the samples, once for any number of late samples
 //
 // Invariants
-// 1. samples_ ascend in time: all of the unsealed buckets, and the newest one before them, whose
+// 1. samples ascend in time: all of the unsealed buckets, and the newest one before them, whose
 //    value may still be held into them.
 // 2. The held value is accounted for up to integrated_ and not beyond; integrated_ is at least the
 //    newest sample's time.
-// 3. buckets_ ascend, do not overlap, know only what comes after sealed_until_, and know something.
-// 4. What was sealed is in hour_, day_ and the rings, and never changes.
+// 3. buckets ascend, do not overlap, know only what comes after sealed_until_, and know something.
+// 4. What was sealed is in the hour, the day and the rings, and never changes.
+// 5. A series at rest has no Active: what remains is of fixed size, and owns no memory.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -56,11 +58,14 @@ class Series {
 
   // Fetches what observe() is going to touch.
   void prefetch() const {
-    if (!buckets_.empty()) {
-      __builtin_prefetch(&buckets_.back());
-      __builtin_prefetch(reinterpret_cast<const char*>(&buckets_.back()) + 64);
+    if (active_ == nullptr) {
+      return;
     }
-    __builtin_prefetch(samples_.data() + samples_.size());
+    if (!active_->buckets.empty()) {
+      __builtin_prefetch(&active_->buckets.back());
+      __builtin_prefetch(reinterpret_cast<const char*>(&active_->buckets.back()) + 64);
+    }
+    __builtin_prefetch(active_->samples.data() + active_->samples.size());
   }
 
   // A retained copy at subscribe: the current value if there is none (SEMANTICS 1.7).
@@ -83,8 +88,9 @@ class Series {
   // gets the next rev.
   Settled settle();
 
-  // Buckets that end at or before `end` count as published: rev 1.
-  void publish_to(Time end);
+  // Buckets that end at or before `end` count as published: rev 1. Those before the newest one that
+  // does already are looked at from `made_anew` on only, where settle() may have added some.
+  void publish_to(Time end, Time made_anew = Time::max());
 
   // Seals the buckets that end at or before `end`: into the rings and tiers, and out as effects.
   void seal_to(Time end, SeriesId id, Effects& effects);
@@ -95,13 +101,16 @@ class Series {
   // min(end, now). `slot`: the ring to read; start and end are multiples of it, but an end in the
   // unsealed part may be any time.
   Aggregate window(Time start, Time end, Duration slot, Time now) const;
+  // What is known of the last `over` up to `now`, from the beginning of a bucket on. What is sealed
+  // is merged once for each beginning and each seal, not each time.
+  Aggregate recent(Duration over, Time now) const;
   // Whether something of that window counts as published.
   bool was_published(Time start, Time end, Duration slot) const;
 
   std::vector<Bucket> open_fine(Time from, Time to, Time now) const;
   // The unsealed hour and day buckets.
   std::vector<Bucket> open_coarse(Tier tier, Time from, Time to, Time now) const;
-  std::span<const Point> samples() const { return samples_; }
+  std::span<const Point> samples() const { return active().samples; }
 
   // The value held at `time`: that of the newest sample before it (at it, if `inclusive`), if it
   // still counts.
@@ -116,7 +125,8 @@ class Series {
   bool needs_settle() const { return dirty_from_ != kClean; }
   // Nothing left that time could change: no unsealed bucket of any tier, no value still held.
   bool is_quiet() const;
-  // Time passes it by from now on, until hold_to() and seal_to() catch up. It must be quiet.
+  // Time passes it by from now on, until hold_to() and seal_to() catch up. It must be quiet, and
+  // nobody may want to read what was sealed: all of it but the newest value is given back.
   void rest();
   std::uint64_t count() const { return count_; }
   int decimals() const { return decimals_; }
@@ -132,6 +142,27 @@ class Series {
   // A time that no sample has.
   static constexpr Time kClean = Time::max();
 
+  // What was merged of the sealed slots from `start` on, while nothing more is sealed.
+  struct Merged {
+    Duration over{};
+    Time start;
+    Time sealed_until;
+    Aggregate known;
+  };
+
+  // What only a series needs that time can change.
+  struct Active {
+    std::vector<Point> samples;
+    std::vector<Bucket> buckets;
+    std::vector<Ring> rings;
+    Bucket hour;
+    Bucket day;
+    mutable std::vector<Merged> merged;  // only spares work
+  };
+
+  const Active& active() const;
+  Active& activate();
+
   // The bucket of `time`, which is in or after the last one.
   static Bucket& bucket_at(std::vector<Bucket>& buckets, Duration resolution, Time time);
   // Adds `value` held over [from, to).
@@ -141,6 +172,8 @@ class Series {
   // After the buckets from `first_start` on were made anew from `old`: what settle() returns.
   std::vector<Span> take_revs(const std::vector<Bucket>& old, Time first_start);
   Aggregate sealed_window(Time start, Time end, Duration slot) const;
+  // Adds what is known of [start, end) and not sealed.
+  void add_open(Aggregate& known, Time start, Time end, Time now) const;
   void merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucket);
   void close_tiers(Time end, SeriesId id, Effects& effects);
   std::pair<Time, Time> tier_bounds(Tier tier, Time time) const;
@@ -154,14 +187,10 @@ class Series {
   Time dirty_from_ = kClean;
   double decimal_scale_ = 1;
   int decimals_ = 0;
-  std::vector<Point> samples_;
-  std::vector<Bucket> buckets_;
   Time began_{};
   std::optional<double> retained_;
   Intervals intervals_;
-  std::vector<Ring> rings_;
-  Bucket hour_;
-  Bucket day_;
+  std::unique_ptr<Active> active_;
 };
 
 }  // namespace rollup::engine

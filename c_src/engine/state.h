@@ -62,7 +62,7 @@ struct StreamState {
   const StreamPlan* plan = nullptr;
   Timing timing;
   bool has_change_outputs = false;
-  Duration longest_window{0};
+  Duration reach{0};  // how far back what is sealed may be read from memory
   std::uint32_t series_count = 0;
   // Series whose numbers time can change, ascending.
   std::vector<SeriesId> active;
