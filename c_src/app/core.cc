@@ -55,21 +55,6 @@ port::Notification notification_of(const effect::Notify& notify, const engine::E
   return notification;
 }
 
-// Those that are for anybody.
-std::vector<port::Notification> notifications_of(const Effects& effects,
-                                                 const engine::Engine& engine) {
-  std::vector<port::Notification> notifications;
-  for (const Effect& effect : effects) {
-    if (const auto* notify = std::get_if<effect::Notify>(&effect)) {
-      if (port::Notification notification = notification_of(*notify, engine);
-          !notification.to.empty()) {
-        notifications.push_back(std::move(notification));
-      }
-    }
-  }
-  return notifications;
-}
-
 std::vector<std::string> outbox_of(const std::vector<port::Notification>& notifications) {
   std::vector<std::string> outbox;
   outbox.reserve(notifications.size());
@@ -79,21 +64,52 @@ std::vector<std::string> outbox_of(const std::vector<port::Notification>& notifi
   return outbox;
 }
 
-std::vector<publish::Publication> publications_of(const Effects& effects,
-                                                  const engine::Engine& engine) {
-  std::vector<publish::Publication> publications;
-  for (const Effect& effect : effects) {
-    std::optional<publish::Publication> publication;
-    if (const auto* summary = std::get_if<effect::Publish>(&effect)) {
-      publication = publish::publication(*summary, engine);
-    } else if (const auto* alert = std::get_if<effect::PublishAlert>(&effect)) {
-      publication = publish::publication(*alert, engine);
+// Sorts effects by what becomes of them. The only visitor of effects: the compiler tells when one
+// was forgotten.
+class Sorter {
+ public:
+  Sorter(const engine::Engine& engine, Core::Telling telling, Core::Outcome& outcome)
+      : engine_(engine), telling_(telling), outcome_(outcome) {}
+
+  void operator()(const effect::Publish& effect) { add_publication(effect); }
+  void operator()(const effect::PublishAlert& effect) { add_publication(effect); }
+  void operator()(const effect::Notify& effect) {
+    if (telling_ == Core::Telling::nothing) {
+      return;
     }
-    if (publication) {
-      publications.push_back(std::move(*publication));
+    if (port::Notification notification = notification_of(effect, engine_);
+        !notification.to.empty()) {
+      outcome_.notifications.push_back(std::move(notification));
     }
   }
-  return publications;
+  void operator()(effect::SealBucket& effect) { outcome_.buckets.push_back(effect); }
+  void operator()(effect::SealPoints& effect) { outcome_.points.push_back(std::move(effect)); }
+
+ private:
+  template <class Told>
+  void add_publication(const Told& effect) {
+    if (telling_ == Core::Telling::nothing) {
+      return;
+    }
+    if (std::optional<Publication> publication = publish::publication(effect, engine_)) {
+      outcome_.publications.push_back(*std::move(publication));
+    }
+  }
+
+  const engine::Engine& engine_;
+  Core::Telling telling_;
+  Core::Outcome& outcome_;
+};
+
+Core::Outcome outcome_of(Effects&& effects, const engine::Engine& engine,
+                         Core::Telling telling = Core::Telling::all) {
+  Core::Outcome outcome;
+  Sorter sorter(engine, telling, outcome);
+  for (Effect& effect : effects) {
+    std::visit(sorter, effect);
+  }
+  effects.clear();
+  return outcome;
 }
 
 const char* consequence_of(DropReason reason) {
@@ -173,9 +189,9 @@ Result<void> Core::restore() {
   if (!checkpoint) {
     return tl::unexpected(checkpoint.error());
   }
-  Ended ended;
+  Outcome ended;
   if (*checkpoint) {
-    Result<Ended> restored = restore_as(plan_, **checkpoint);
+    Result<Outcome> restored = restore_as(plan_, **checkpoint);
     if (!restored) {
       return tl::unexpected(restored.error());
     }
@@ -193,8 +209,8 @@ Result<void> Core::restore() {
 }
 
 // The journal is run with the rules that it was written under, then the state goes to today's.
-Result<Core::Ended> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
-                                     const history::History::Checkpoint& checkpoint) {
+Result<Core::Outcome> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
+                                       const history::History::Checkpoint& checkpoint) {
   std::shared_ptr<const engine::Plan> written_under = plan;
   if (checkpoint.config != rules_bytes_) {
     Result<Config> config = port::read_stored_rules(checkpoint.config);
@@ -218,18 +234,18 @@ Result<Core::Ended> Core::restore_as(const std::shared_ptr<const engine::Plan>& 
     if (Result<void> restored = next->restore(engine_->save()); !restored) {
       return tl::unexpected(restored.error());
     }
-    Ended ended = end_missing(*next);
+    Outcome ended = end_missing(*next);
     std::swap(engine_, next);
     return ended;
   }
-  return Ended();
+  return Outcome();
 }
 
 // Whoever was told of an alarm is told of its end, also when it is the rule that has ended.
-Core::Ended Core::end_missing(const engine::Engine& next) const {
+Core::Outcome Core::end_missing(const engine::Engine& next) const {
   Effects effects;
   engine_->end_missing(next, effects);
-  return {publications_of(effects, *engine_), notifications_of(effects, *engine_)};
+  return outcome_of(std::move(effects), *engine_);
 }
 
 Result<void> Core::replay() {
@@ -237,7 +253,7 @@ Result<void> Core::replay() {
   return history_->replay([&](std::string_view row) {
     effects.clear();
     Result<void> replayed = engine::replay_turn(row, *engine_, effects);
-    keep(effects);
+    append_sealed(outcome_of(std::move(effects), *engine_, Telling::nothing));
     return replayed;
   });
 }
@@ -247,7 +263,7 @@ Result<Turn> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::st
   if (Result<void> restored = next->restore(engine_->save()); !restored) {
     return tl::unexpected(restored.error());
   }
-  Ended ended = end_missing(*next);
+  Outcome ended = end_missing(*next);
   next->take_counters(*engine_);
   std::swap(plan_, plan);
   std::swap(rules_bytes_, rules_bytes);
@@ -266,13 +282,12 @@ Result<Turn> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::st
 void Core::take(const Message& message) { intake_->accept(message, samples_, created_); }
 
 // What is sealed waits in the history's memory for the next checkpoint.
-void Core::keep(const Effects& effects) {
-  for (const Effect& effect : effects) {
-    if (const auto* bucket = std::get_if<effect::SealBucket>(&effect)) {
-      history_->append(bucket->series, bucket->tier, bucket->bucket);
-    } else if (const auto* points = std::get_if<effect::SealPoints>(&effect)) {
-      history_->append(points->series, points->points);
-    }
+void Core::append_sealed(const Outcome& outcome) {
+  for (const effect::SealBucket& bucket : outcome.buckets) {
+    history_->append(bucket.series, bucket.tier, bucket.bucket);
+  }
+  for (const effect::SealPoints& points : outcome.points) {
+    history_->append(points.series, points.points);
   }
 }
 
@@ -282,8 +297,8 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
     row_.clear();
-    notifications_ = notifications_of(effects_, *engine_);
-    outbox_ = outbox_of(notifications_);
+    outcome_ = outcome_of(std::move(effects_), *engine_);
+    outbox_ = outbox_of(outcome_.notifications);
     const bool is_time_noted = !engine_->counts_time() || now.uptime < noted_at_ + kNoteEvery;
     if (!samples_.empty() || !created_.empty() || !outbox_.empty() || !is_time_noted) {
       engine::encode_turn(now, created_, samples_, row_);
@@ -299,14 +314,14 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     last_commit_ = now.wall;
     journal_bytes_ += row_.size();
     noted_at_ = row_.empty() ? noted_at_ : engine_->last().uptime;
-    turn.notifications = with_ids(*ids, std::exchange(notifications_, {}));
+    turn.notifications = with_ids(*ids, std::move(outcome_.notifications));
   }
   tell_limits();
-  keep(effects_);
-  turn.publications = publications_of(effects_, *engine_);
+  append_sealed(outcome_);
+  turn.publications = std::move(outcome_.publications);
+  outcome_ = {};
   samples_.clear();
   created_.clear();
-  effects_.clear();
   delivered_.clear();
   return turn;
 }
@@ -319,11 +334,11 @@ void Core::tell_limits() {
   }
 }
 
-std::vector<publish::Publication> Core::republish(std::string_view broker, const Now& now) const {
+std::vector<Publication> Core::republish(std::string_view broker, const Now& now) const {
   Effects effects;
   engine_->republish(now, effects);
-  auto publications = publications_of(effects, *engine_);
-  std::erase_if(publications, [&](const publish::Publication& publication) {
+  std::vector<Publication> publications = outcome_of(std::move(effects), *engine_).publications;
+  std::erase_if(publications, [&](const Publication& publication) {
     return publication.broker != broker || !publication.retain;
   });
   return publications;

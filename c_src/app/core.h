@@ -38,12 +38,22 @@ tl::expected<std::shared_ptr<const engine::Plan>, Errors> make_plan(
     const Config& config, const std::vector<Broker>& brokers);
 
 struct Turn {
-  std::vector<publish::Publication> publications;
+  std::vector<Publication> publications;
   std::vector<std::pair<std::uint64_t, port::Notification>> notifications;  // by outbox id
 };
 
 class Core {
  public:
+  // A turn's effects, sorted by what becomes of them.
+  struct Outcome {
+    std::vector<Publication> publications;
+    std::vector<port::Notification> notifications;  // those that are for anybody
+    std::vector<effect::SealBucket> buckets;
+    std::vector<effect::SealPoints> points;
+  };
+  // A replay tells nobody: it was told when the journal was written.
+  enum class Telling { all, nothing };
+
   // Opens the history, restores the engine and runs the journal. `plan` was made of `config`.
   static Result<std::unique_ptr<Core>> open(const history::Options& options,
                                             std::shared_ptr<const engine::Plan> plan,
@@ -63,7 +73,7 @@ class Core {
   bool is_stuck() const { return is_stuck_; }
 
   // All that was published last, for one broker: its retained topics may be gone.
-  std::vector<publish::Publication> republish(std::string_view broker, const Now& now) const;
+  std::vector<Publication> republish(std::string_view broker, const Now& now) const;
 
   // Writes a checkpoint if it is time, or if `force`; deletes what has been kept long enough, a
   // little each call. Call between turns.
@@ -71,7 +81,7 @@ class Core {
 
   // What is to be published of alerts that have gone while the program was away: once, after
   // open(). Their ends are among what is undelivered.
-  std::vector<publish::Publication> take_ended() { return std::exchange(ended_, {}); }
+  std::vector<Publication> take_ended() { return std::exchange(ended_, {}); }
 
   // What could not be delivered before the last end.
   Result<std::vector<std::pair<std::uint64_t, port::Notification>>> undelivered() const;
@@ -87,21 +97,15 @@ class Core {
   std::optional<Time> last_commit() const { return last_commit_; }
 
  private:
-  // What a change of the rules ends.
-  struct Ended {
-    std::vector<publish::Publication> publications;
-    std::vector<port::Notification> notifications;
-  };
-
   Core() = default;
 
   Result<void> restore();
-  Result<Ended> restore_as(const std::shared_ptr<const engine::Plan>& plan,
-                           const history::History::Checkpoint& checkpoint);
+  Result<Outcome> restore_as(const std::shared_ptr<const engine::Plan>& plan,
+                             const history::History::Checkpoint& checkpoint);
   Result<void> replay();
-  Ended end_missing(const engine::Engine& next) const;
+  Outcome end_missing(const engine::Engine& next) const;
   Result<std::vector<std::uint64_t>> write_checkpoint(std::span<const std::string> outbox);
-  void keep(const Effects& effects);
+  void append_sealed(const Outcome& outcome);
   void tell_limits();
   // Notes when a step of the clock must not be believed yet.
   void watch_clock(const Now& now);
@@ -118,12 +122,12 @@ class Core {
   Effects effects_;
   std::vector<std::uint64_t> delivered_;
   std::string row_;
-  std::vector<port::Notification> notifications_;
+  Outcome outcome_;  // of the open turn, until it is committed
   std::vector<std::string> outbox_;
   std::optional<FeedPosition> feed_;
   bool is_stuck_ = false;
 
-  std::vector<publish::Publication> ended_;
+  std::vector<Publication> ended_;
 
   std::optional<Time> last_commit_;
   std::uint64_t journal_bytes_ = 0;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "app/outgoing.h"
 #include "base/check.h"
 
 namespace rollup::app {
@@ -65,25 +64,20 @@ Message FeedLink::pop() {
   return message;
 }
 
-void FeedLink::publish(publish::Publication publication, Duration running) {
-  outbox_.put(outgoing(std::move(publication)), to_steady(running));
+void FeedLink::publish(Publication publication, Duration running) {
+  outbox_.put(std::move(publication), to_steady(running));
 }
 
 std::optional<std::string> FeedLink::next_publish(Duration running) {
-  std::vector<port::Publish> publications;
+  std::vector<Publication> publications;
   for (std::size_t bytes = 0; under_way_ < kUnderWayMax && bytes < kPublishBytesMax;) {
-    std::optional<mqtt::Outgoing> next = outbox_.take(to_steady(running));
+    std::optional<Publication> next = outbox_.take(to_steady(running));
     if (!next) {
       break;
     }
     ++under_way_;
     bytes += next->topic.size() + next->payload.size();
-    publications.push_back({.topic = std::move(next->topic),
-                            .payload = std::move(next->payload),
-                            .qos = next->qos,
-                            .retain = next->retain,
-                            .expiry_s = next->expiry_s,
-                            .content_type = std::move(next->content_type)});
+    publications.push_back(*std::move(next));
   }
   if (publications.empty()) {
     return std::nullopt;
@@ -99,7 +93,7 @@ void FeedLink::count(const port::Published& answer) {
 port::BrokerStatus FeedLink::status() const {
   port::BrokerStatus status;
   status.name = broker_;
-  status.state = begun_ ? port::BrokerState::connected : port::BrokerState::connecting;
+  status.state = begun_ ? LinkState::connected : LinkState::connecting;
   status.since = begun_.value_or(Time{});
   status.published = published_;
   status.queued = outbox_.size() + under_way_;

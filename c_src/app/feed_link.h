@@ -63,7 +63,7 @@ class FeedLink {
 
   // -- out --
 
-  void publish(publish::Publication publication, Duration running);
+  void publish(Publication publication, Duration running);
   // A frame to send, as far as Erlang's answers allow one.
   std::optional<std::string> next_publish(Duration running);
   void count(const port::Published& answer);

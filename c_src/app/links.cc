@@ -1,45 +1,14 @@
 #include "app/links.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <thread>
 #include <utility>
 
-#include "app/outgoing.h"
+#include "app/log.h"
 
 namespace rollup::app {
 
 namespace {
-
-void write_log(mqtt::LogLevel level, const std::string& text) {
-  switch (level) {
-    case mqtt::LogLevel::debug:
-      spdlog::debug("{}", text);
-      return;
-    case mqtt::LogLevel::info:
-      spdlog::info("{}", text);
-      return;
-    case mqtt::LogLevel::warning:
-      spdlog::warn("{}", text);
-      return;
-    case mqtt::LogLevel::error:
-      spdlog::error("{}", text);
-      return;
-  }
-}
-
-port::BrokerState to_port_state(mqtt::LinkState state) {
-  switch (state) {
-    case mqtt::LinkState::connected:
-      return port::BrokerState::connected;
-    case mqtt::LinkState::connecting:
-      return port::BrokerState::connecting;
-    case mqtt::LinkState::down:
-      return port::BrokerState::down;
-  }
-  return port::BrokerState::down;
-}
 
 std::vector<mqtt::Subscription> subscriptions_of(const engine::Plan& plan, std::uint32_t broker) {
   std::vector<mqtt::Subscription> subscriptions;
@@ -67,7 +36,7 @@ void ClientLinks::configure(const std::vector<Broker>& brokers, const engine::Pl
       same->client->update_filters(std::move(subscriptions));
       entries_.push_back(std::move(*same));
     } else {
-      entries_.push_back({brokers[index], index, nullptr, mqtt::LinkState::connecting, Time{}});
+      entries_.push_back({brokers[index], index, nullptr, LinkState::connecting, Time{}});
     }
   }
   // The old ones go before new ones come with the same client id.
@@ -79,15 +48,15 @@ void ClientLinks::configure(const std::vector<Broker>& brokers, const engine::Pl
       options.broker_index = entry.index;
       options.payload_max = plan.config.limits.payload;
       entry.client = std::make_unique<mqtt::Client>(std::move(options), inbox_,
-                                                    subscriptions_of(plan, entry.index), write_log);
+                                                    subscriptions_of(plan, entry.index), log);
     }
   }
 }
 
-void ClientLinks::publish(publish::Publication publication) {
+void ClientLinks::publish(Publication publication) {
   for (Entry& entry : entries_) {
     if (entry.broker.name == publication.broker) {
-      entry.client->publish(outgoing(std::move(publication)));
+      entry.client->publish(std::move(publication));
       return;
     }
   }
@@ -97,7 +66,7 @@ std::vector<std::string> ClientLinks::newly_connected() {
   std::vector<std::string> names;
   for (Entry& entry : entries_) {
     const mqtt::Status status = entry.client->status();
-    if (status.state == mqtt::LinkState::connected &&
+    if (status.state == LinkState::connected &&
         (entry.seen != status.state || entry.seen_since != status.since)) {
       names.push_back(entry.broker.name);
     }
@@ -113,7 +82,7 @@ std::vector<port::BrokerStatus> ClientLinks::status() const {
     const mqtt::Status status = entry.client->status();
     port::BrokerStatus& one = all.emplace_back();
     one.name = entry.broker.name;
-    one.state = to_port_state(status.state);
+    one.state = status.state;
     one.since = status.since;
     one.published = status.published;
     one.queued = status.queued;

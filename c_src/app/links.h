@@ -23,7 +23,7 @@ class Links {
   // the link feed are none of its business.
   virtual void configure(const std::vector<Broker>& brokers, const engine::Plan& plan) = 0;
 
-  virtual void publish(publish::Publication publication) = 0;
+  virtual void publish(Publication publication) = 0;
 
   // The brokers that have become connected since the last call.
   virtual std::vector<std::string> newly_connected() = 0;
@@ -40,7 +40,7 @@ class ClientLinks final : public Links {
   explicit ClientLinks(mqtt::Inbox& inbox) : inbox_(inbox) {}
 
   void configure(const std::vector<Broker>& brokers, const engine::Plan& plan) override;
-  void publish(publish::Publication publication) override;
+  void publish(Publication publication) override;
   std::vector<std::string> newly_connected() override;
   std::vector<port::BrokerStatus> status() const override;
   std::vector<std::string> names() const override;
@@ -51,7 +51,7 @@ class ClientLinks final : public Links {
     Broker broker;
     std::uint32_t index = 0;
     std::unique_ptr<mqtt::Client> client;
-    mqtt::LinkState seen = mqtt::LinkState::connecting;
+    LinkState seen = LinkState::connecting;
     Time seen_since;
   };
 

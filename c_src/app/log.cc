@@ -10,30 +10,30 @@ namespace rollup::app {
 
 namespace {
 
-port::LogLevel to_port_level(spdlog::level::level_enum level) {
+LogLevel from_spdlog(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace:
     case spdlog::level::debug:
-      return port::LogLevel::debug;
+      return LogLevel::debug;
     case spdlog::level::warn:
-      return port::LogLevel::warning;
+      return LogLevel::warning;
     case spdlog::level::err:
     case spdlog::level::critical:
-      return port::LogLevel::error;
+      return LogLevel::error;
     default:
-      return port::LogLevel::info;
+      return LogLevel::info;
   }
 }
 
-spdlog::level::level_enum from_port_level(port::LogLevel level) {
+spdlog::level::level_enum to_spdlog(LogLevel level) {
   switch (level) {
-    case port::LogLevel::debug:
+    case LogLevel::debug:
       return spdlog::level::debug;
-    case port::LogLevel::info:
+    case LogLevel::info:
       return spdlog::level::info;
-    case port::LogLevel::warning:
+    case LogLevel::warning:
       return spdlog::level::warn;
-    case port::LogLevel::error:
+    case LogLevel::error:
       return spdlog::level::err;
   }
   return spdlog::level::err;
@@ -45,8 +45,8 @@ class QueueSink : public spdlog::sinks::base_sink<std::mutex> {
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    queue_.push({to_port_level(message.level),
-                 std::string(message.payload.data(), message.payload.size())});
+    queue_.push(
+        {from_spdlog(message.level), std::string(message.payload.data(), message.payload.size())});
   }
   void flush_() override {}
 
@@ -83,8 +83,8 @@ std::vector<LogLine> LogQueue::take() {
   std::vector<LogLine> taken;
   taken.reserve(lines_.size() + 1);
   if (lost_ > 0) {
-    taken.push_back({port::LogLevel::warning,
-                     std::to_string(std::exchange(lost_, 0)) + " log lines were left out"});
+    taken.push_back(
+        {LogLevel::warning, std::to_string(std::exchange(lost_, 0)) + " log lines were left out"});
   }
   std::move(lines_.begin(), lines_.end(), std::back_inserter(taken));
   lines_.clear();
@@ -100,6 +100,6 @@ void log_to_stderr() { use(std::make_shared<spdlog::sinks::stderr_sink_mt>()); }
 
 void log_to_queue(LogQueue& queue) { use(std::make_shared<QueueSink>(queue)); }
 
-void log(const LogLine& line) { spdlog::log(from_port_level(line.level), "{}", line.text); }
+void log(LogLevel level, const std::string& text) { spdlog::log(to_spdlog(level), "{}", text); }
 
 }  // namespace rollup::app

@@ -12,12 +12,12 @@
 #include <string>
 #include <vector>
 
-#include "port/messages.h"
+#include "model/log_level.h"
 
 namespace rollup::app {
 
 struct LogLine {
-  port::LogLevel level = port::LogLevel::info;
+  LogLevel level = LogLevel::info;
   std::string text;
 };
 
@@ -47,7 +47,7 @@ void log_to_stderr();
 // From now on into `queue`, which must outlive all logging.
 void log_to_queue(LogQueue& queue);
 
-// Writes a line that was taken out of a queue to where spdlog writes now.
-void log(const LogLine& line);
+// Writes a line to where spdlog writes now.
+void log(LogLevel level, const std::string& text);
 
 }  // namespace rollup::app

@@ -105,7 +105,7 @@ void Program::send_last_logs() {
   }
   const bool is_written = channel_.write_some() && !channel_.wants_write();
   for (const LogLine& line : is_written ? left_out : lines) {
-    log(line);
+    log(line.level, line.text);
   }
 }
 

@@ -17,14 +17,6 @@ namespace {
 // A clock that a time server corrected by less is nothing to speak of.
 constexpr Duration kClockBackMax = std::chrono::minutes(1);
 
-// A time on the wall clock that lies back, as the present of a turn: not before what the engine has
-// already worked with.
-Now at_wall(Time wall, const Now& now, const Now& last) {
-  wall = std::clamp(wall, std::min(last.wall, now.wall), now.wall);
-  return {wall, std::clamp(now.uptime - (now.wall - wall), std::min(last.uptime, now.uptime),
-                           now.uptime)};
-}
-
 tl::expected<std::shared_ptr<const engine::Plan>, Errors> plan_of(
     const Result<port::ConfigTerms>& terms) {
   if (!terms) {
@@ -50,42 +42,58 @@ bool Session::violates(std::string_view what) {
 }
 
 bool Session::handle(port::Incoming message) {
-  if (const auto* greeting = std::get_if<port::Hello>(&message)) {
-    return hello(*greeting);
-  }
-  if (!has_hello_) {
+  if (!has_hello_ && !std::holds_alternative<port::Hello>(message)) {
     return violates("the first message is not hello");
   }
-  if (auto* configuration = std::get_if<port::Configure>(&message)) {
-    configure(std::move(*configuration));
-  } else if (const auto* to_check = std::get_if<port::Check>(&message)) {
-    check(*to_check);
-  } else if (const auto* request = std::get_if<port::Request>(&message)) {
-    outlet_.send(port::encode_reply(request->id, request->question
-                                                     ? answer(*request->question)
-                                                     : tl::unexpected(request->question.error())));
-  } else if (const auto* credit = std::get_if<port::Credit>(&message)) {
-    outlet_.add_credit(credit->events);
-    send_notifications();
-  } else if (auto* batch = std::get_if<port::FeedBatch>(&message)) {
-    return feed(std::move(*batch));
-  } else if (const auto* since = std::get_if<port::FeedSince>(&message)) {
-    feed_since_ = since->time;
-  } else if (const auto* answer = std::get_if<port::Published>(&message)) {
-    return published(*answer);
-  } else if (const auto* notified = std::get_if<port::Notified>(&message);
-             notified != nullptr && core_ != nullptr) {
-    core_->delivered(notified->outbox_id);
-    if (const auto with = told_with_.find(notified->outbox_id); with != told_with_.end()) {
-      core_->delivered(with->second);
-      told_with_.erase(with);
-    }
-    delivered_ = true;
-  }
+  return std::visit([this](auto& part) { return take(std::move(part)); }, message);
+}
+
+bool Session::take(port::Configure message) {
+  configure(std::move(message));
   return true;
 }
 
-bool Session::published(const port::Published& answer) {
+bool Session::take(const port::Check& message) {
+  port::ConfigOutcome outcome;
+  if (auto plan = plan_of(message.terms); !plan) {
+    outcome = tl::unexpected(std::move(plan.error()));
+  }
+  outlet_.send(port::encode_checked(message.id, outcome));
+  return true;
+}
+
+bool Session::take(const port::Request& request) {
+  outlet_.send(port::encode_reply(request.id, request.question
+                                                  ? answer(*request.question)
+                                                  : tl::unexpected(request.question.error())));
+  return true;
+}
+
+bool Session::take(const port::Credit& credit) {
+  outlet_.add_credit(credit.events);
+  send_notifications();
+  return true;
+}
+
+bool Session::take(const port::FeedSince& since) {
+  feed_since_ = since.time;
+  return true;
+}
+
+bool Session::take(const port::Notified& notified) {
+  if (core_ == nullptr) {
+    return true;
+  }
+  core_->delivered(notified.outbox_id);
+  if (const auto with = told_with_.find(notified.outbox_id); with != told_with_.end()) {
+    core_->delivered(with->second);
+    told_with_.erase(with);
+  }
+  delivered_ = true;
+  return true;
+}
+
+bool Session::take(const port::Published& answer) {
   if (answer.count > under_way_ || answer.refused > answer.count) {
     return violates("an answer to publications that were not sent");
   }
@@ -98,7 +106,7 @@ bool Session::published(const port::Published& answer) {
   return true;
 }
 
-bool Session::hello(const port::Hello& hello) {
+bool Session::take(const port::Hello& hello) {
   if (hello.protocol != port::kProtocolVersion) {
     spdlog::error("Erlang speaks protocol {}, this program {}: install both from one package",
                   hello.protocol, port::kProtocolVersion);
@@ -108,14 +116,6 @@ bool Session::hello(const port::Hello& hello) {
   has_hello_ = true;
   outlet_.send(port::encode(port::ProgramHello{build_name(), ::getpid()}));
   return true;
-}
-
-void Session::check(const port::Check& message) {
-  port::ConfigOutcome outcome;
-  if (auto plan = plan_of(message.terms); !plan) {
-    outcome = tl::unexpected(std::move(plan.error()));
-  }
-  outlet_.send(port::encode_checked(message.id, outcome));
 }
 
 void Session::configure(port::Configure message) {
@@ -234,7 +234,7 @@ void Session::set_feed(const std::vector<Broker>& brokers, const FeedPosition& c
   }
 }
 
-bool Session::feed(port::FeedBatch batch) {
+bool Session::take(port::FeedBatch batch) {
   if (!feed_) {
     // A batch that was on its way when the link was taken out of the configuration.
     return true;
@@ -496,8 +496,8 @@ void Session::tell_trouble(const std::string& trouble) {
   trouble_ = trouble;
 }
 
-void Session::publish(std::vector<publish::Publication> publications) {
-  for (publish::Publication& publication : publications) {
+void Session::publish(std::vector<Publication> publications) {
+  for (Publication& publication : publications) {
     if (feed_ && publication.broker == feed_->broker()) {
       feed_->publish(std::move(publication), clock_.running());
     } else {
@@ -518,12 +518,13 @@ void Session::publish_status() {
   if (feed_) {
     brokers.push_back(feed_->broker());
   }
-  std::vector<publish::Publication> publications;
+  std::vector<Publication> publications;
   for (const std::string& broker : brokers) {
-    publish::Publication& publication = publications.emplace_back();
+    Publication& publication = publications.emplace_back();
     publication.broker = broker;
     publication.topic = "rollup/status/json";
     publication.payload = json;
+    publication.retain = true;
     publication.content_type = "application/json";
   }
   publish(std::move(publications));

@@ -74,12 +74,18 @@ class Session {
   // The same before a reload, which is waited for.
   static constexpr int kTurnsBeforeReload = 1000;
 
+  // One take() for each kind of message. False: the end.
   bool handle(port::Incoming message);
-  bool hello(const port::Hello& hello);
+  bool take(const port::Hello& hello);
+  bool take(port::Configure message);
+  bool take(const port::Check& message);
+  bool take(const port::Request& request);
+  bool take(const port::Credit& credit);
+  bool take(const port::Notified& notified);
+  bool take(port::FeedBatch batch);
+  bool take(const port::FeedSince& since);
+  bool take(const port::Published& answer);
   void configure(port::Configure message);
-  void check(const port::Check& message);
-  bool published(const port::Published& answer);
-  bool feed(port::FeedBatch batch);
   void count_run_since(const FeedPosition& position);
   void watch_feed();
   bool is_feed_waited_for() const;
@@ -107,7 +113,7 @@ class Session {
   void perform(Turn turn);
   void tell_trouble(const std::string& trouble);
 
-  void publish(std::vector<publish::Publication> publications);
+  void publish(std::vector<Publication> publications);
   void publish_status();
   void republish(const std::string& broker);
   void send_publications();

@@ -45,18 +45,6 @@ void add(const Counters& counters, port::StatusAnswer& status) {
   }
 }
 
-const char* word(port::BrokerState state) {
-  switch (state) {
-    case port::BrokerState::connected:
-      return "connected";
-    case port::BrokerState::connecting:
-      return "connecting";
-    case port::BrokerState::down:
-      return "down";
-  }
-  return "down";
-}
-
 }  // namespace
 
 std::string build_name() { return ROLLUP_BUILD; }
@@ -113,7 +101,7 @@ std::string status_json(const port::StatusAnswer& status) {
   json.Key("brokers");
   json.StartObject();
   for (const port::BrokerStatus& broker : status.brokers) {
-    write(json, broker.name.c_str(), std::string(word(broker.state)));
+    write(json, broker.name.c_str(), std::string(to_string(broker.state)));
   }
   json.EndObject();
   write(json, "history_bytes", status.history_bytes);

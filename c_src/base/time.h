@@ -1,6 +1,7 @@
 // Times and durations, in milliseconds, as every part of the program uses them.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 
@@ -39,6 +40,14 @@ constexpr Time floor_to(Time time, Duration step) {
 constexpr Time ceil_to(Time time, Duration step) {
   const Time lower = floor_to(time, step);
   return lower == time ? lower : lower + step;
+}
+
+// The present as it was when the wall clock showed `wall`, which lies back: not before `done`, what
+// was already worked with, and not after `now`.
+constexpr Now at_wall(Time wall, const Now& now, const Now& done) {
+  wall = std::clamp(wall, std::min(done.wall, now.wall), now.wall);
+  return {wall, std::clamp(now.uptime - (now.wall - wall), std::min(done.uptime, now.uptime),
+                           now.uptime)};
 }
 
 }  // namespace rollup

@@ -50,12 +50,7 @@ Timing timing_of(const StreamPlan& plan, const Zone& zone) {
   return timing;
 }
 
-// When a point on the wall clock was, in uptime; not before what was already worked with.
-Now at_wall(Time wall, const Now& now, const Now& done) {
-  return {wall, std::clamp(now.uptime - (now.wall - wall), std::min(done.uptime, now.uptime),
-                           now.uptime)};
-}
-
+// When a point of the uptime was; not before what was already worked with.
 Now at_uptime(Duration uptime, const Now& now, const Now& done) {
   return {std::clamp(now.wall - (now.uptime - uptime), std::min(done.wall, now.wall), now.wall),
           uptime};

@@ -20,7 +20,7 @@ Client::Client(Options options, Inbox& inbox, std::vector<Subscription> subscrip
 
 Client::~Client() { stop(); }
 
-void Client::publish(Outgoing message) { link_->publish(std::move(message)); }
+void Client::publish(Publication message) { link_->publish(std::move(message)); }
 
 void Client::update_filters(std::vector<Subscription> subscriptions) {
   link_->update_filters(std::move(subscriptions));

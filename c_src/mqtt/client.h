@@ -28,16 +28,15 @@
 
 #include "base/time.h"
 #include "model/config.h"
+#include "model/link_state.h"
+#include "model/log_level.h"
 #include "mqtt/inbox.h"
 #include "mqtt/outbox.h"
 #include "mqtt/subscriptions.h"
 
 namespace rollup::mqtt {
 
-enum class LogLevel { debug, info, warning, error };
 using Log = std::function<void(LogLevel, std::string)>;
-
-enum class LinkState { connecting, connected, down };
 
 // A link's state and counters. The engine's inbox is woken when the state changes.
 struct Status {
@@ -95,7 +94,7 @@ class Client {
 
   // Sends it as soon as it can; see Outbox for what becomes of it until then. An empty payload is a
   // programmer's mistake.
-  void publish(Outgoing message);
+  void publish(Publication message);
 
   // Subscribes to what is new, unsubscribes from what is gone.
   void update_filters(std::vector<Subscription> subscriptions);

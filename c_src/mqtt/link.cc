@@ -53,7 +53,7 @@ Link::Link(Options options, Inbox& inbox, Log log)
   status_.since = wall_now();
 }
 
-void Link::publish(Outgoing message) {
+void Link::publish(Publication message) {
   const std::lock_guard lock(mutex_);
   outbox_.put(std::move(message), Clock::now());
   if (std::exchange(asleep_, false)) {

@@ -36,7 +36,7 @@ class Link {
   const Options& options() const { return options_; }
 
   // -- from the engine's thread: see Client --
-  void publish(Outgoing message);
+  void publish(Publication message);
   void update_filters(std::vector<Subscription> subscriptions);
   Status status() const;
   void request_stop();
@@ -83,7 +83,7 @@ class Link {
   void greet();
   void send_requests();
   void flush();
-  void submit(Outgoing message);
+  void submit(Publication message);
   void refused(const std::string& topic, int reason);
   bool has_window() const { return in_flight_.size() + unwritten_ < options_.in_flight_max; }
 

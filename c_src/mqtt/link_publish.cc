@@ -15,7 +15,7 @@ namespace {
 constexpr auto kRefusalLogPause = std::chrono::minutes(1);
 
 // MQTT 5 lets a broker end the connection over a payload that is called text and is not.
-bool is_text(const Outgoing& message) {
+bool is_text(const Publication& message) {
   return (message.content_type.starts_with("text/") ||
           message.content_type == "application/json") &&
          is_utf8(message.payload);
@@ -105,7 +105,7 @@ void Link::send_requests() {
 
 void Link::flush() {
   while (up_ && has_window()) {
-    std::optional<Outgoing> message;
+    std::optional<Publication> message;
     {
       const std::lock_guard lock(mutex_);
       if (outbox_.size() > 0) {
@@ -123,7 +123,7 @@ void Link::flush() {
   }
 }
 
-void Link::submit(Outgoing message) {
+void Link::submit(Publication message) {
   mosquitto_property* properties = nullptr;
   if (options_.broker.protocol == 5) {
     if (message.expiry_s) {

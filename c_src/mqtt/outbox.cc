@@ -7,7 +7,7 @@
 
 namespace rollup::mqtt {
 
-void Outbox::put(Outgoing message, Clock::time_point now) {
+void Outbox::put(Publication message, Clock::time_point now) {
   ROLLUP_CHECK(!message.payload.empty());
   if (!message.retain) {
     loose_.push_back({std::move(message), now, next_number_++});
@@ -33,7 +33,7 @@ void Outbox::put(Outgoing message, Clock::time_point now) {
   entry.message.content_type = std::move(message.content_type);
 }
 
-std::optional<Outgoing> Outbox::take(Clock::time_point now) {
+std::optional<Publication> Outbox::take(Clock::time_point now) {
   while (size() > 0) {
     const bool is_loose =
         !loose_.empty() && (retained_.empty() || loose_.front().number < retained_.front().number);
@@ -59,7 +59,7 @@ std::optional<Outgoing> Outbox::take(Clock::time_point now) {
   return std::nullopt;
 }
 
-void Outbox::put_back(Outgoing message, Clock::time_point now) {
+void Outbox::put_back(Publication message, Clock::time_point now) {
   if (!message.retain) {
     ++dropped_;
     return;

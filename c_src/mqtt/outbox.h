@@ -16,20 +16,9 @@
 #include <string_view>
 #include <unordered_map>
 
-namespace rollup::mqtt {
+#include "model/publication.h"
 
-// One message to publish. The payload is never empty: an empty one deletes the retained message and
-// crashes a client.
-struct Outgoing {
-  std::string topic = {};
-  std::string payload = {};
-  int qos = 1;
-  bool retain = false;
-  // MQTT 5 message expiry; nothing: none.
-  std::optional<std::uint32_t> expiry_s = {};
-  // MQTT 5 content type, e.g. "application/json"; "": none.
-  std::string content_type = {};
-};
+namespace rollup::mqtt {
 
 class Outbox {
  public:
@@ -37,14 +26,14 @@ class Outbox {
 
   explicit Outbox(std::size_t loose_max) : loose_max_(loose_max) {}
 
-  void put(Outgoing message, Clock::time_point now);
+  void put(Publication message, Clock::time_point now);
 
   // The oldest message that has not expired.
-  std::optional<Outgoing> take(Clock::time_point now);
+  std::optional<Publication> take(Clock::time_point now);
 
   // Puts back what take() gave and could not be sent: a retained message unless a newer one came
   // meanwhile; any other is dropped.
-  void put_back(Outgoing message, Clock::time_point now);
+  void put_back(Publication message, Clock::time_point now);
 
   std::size_t size() const { return retained_.size() + loose_.size(); }
   // Not retained and over the bound, or expired.
@@ -52,7 +41,7 @@ class Outbox {
 
  private:
   struct Entry {
-    Outgoing message;
+    Publication message;
     Clock::time_point since;
     std::uint64_t number = 0;  // of arrival, over both lists
   };

@@ -81,18 +81,6 @@ void write(TermWriter& writer, const StreamStatus& stream) {
   }
 }
 
-std::string_view to_string(BrokerState state) {
-  switch (state) {
-    case BrokerState::connected:
-      return "connected";
-    case BrokerState::connecting:
-      return "connecting";
-    case BrokerState::down:
-      return "down";
-  }
-  return "down";
-}
-
 void write(TermWriter& writer, const BrokerStatus& broker) {
   writer.map(6);
   writer.atom("name").text(broker.name);
@@ -210,20 +198,6 @@ void write(TermWriter& writer, const Notification& notification) {
   writer.atom("at_ms").integer(to_ms(notification.at));
 }
 
-std::string_view to_string(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug:
-      return "debug";
-    case LogLevel::info:
-      return "info";
-    case LogLevel::warning:
-      return "warning";
-    case LogLevel::error:
-      return "error";
-  }
-  return "error";
-}
-
 }  // namespace
 
 std::string encode(const ProgramHello& hello) {
@@ -280,10 +254,10 @@ std::string encode_committed(const FeedPosition& position) {
   return finished(writer);
 }
 
-std::string encode_publish(const std::vector<Publish>& publications) {
+std::string encode_publish(const std::vector<Publication>& publications) {
   TermWriter writer;
   writer.tuple(2).atom("publish").list(publications.size());
-  for (const Publish& publication : publications) {
+  for (const Publication& publication : publications) {
     writer.tuple(6).binary(publication.topic).binary(publication.payload);
     writer.integer(publication.qos).boolean(publication.retain);
     if (publication.expiry_s) {

@@ -15,7 +15,10 @@
 #include "base/time.h"
 #include "model/drop_reason.h"
 #include "model/feed_position.h"
+#include "model/link_state.h"
+#include "model/log_level.h"
 #include "model/message.h"
+#include "model/publication.h"
 #include "port/config_terms.h"
 #include "query/query.h"
 
@@ -111,11 +114,9 @@ struct StreamStatus {
   std::array<std::string, kDropReasonCount> examples;  // "" if there is none
 };
 
-enum class BrokerState { connected, connecting, down };
-
 struct BrokerStatus {
   std::string name;
-  BrokerState state = BrokerState::down;
+  LinkState state = LinkState::down;
   Time since;  // it has been in this state
   std::uint64_t published = 0;
   std::uint64_t queued = 0;
@@ -168,18 +169,8 @@ std::string encode_notify(std::uint64_t outbox_id, const Notification& notificat
 
 std::string encode_committed(const FeedPosition& position);
 
-// A publication on the in-node link.
-struct Publish {
-  std::string topic;
-  std::string payload;
-  int qos = 1;
-  bool retain = false;
-  std::optional<std::uint32_t> expiry_s;
-  std::string content_type;
-};
-std::string encode_publish(const std::vector<Publish>& publications);
+std::string encode_publish(const std::vector<Publication>& publications);
 
-enum class LogLevel { debug, info, warning, error };
 // A longer text is cut.
 inline constexpr std::size_t kLogBytesMax = 4096;
 std::string encode_log(LogLevel level, std::string_view text);

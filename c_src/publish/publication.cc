@@ -71,13 +71,13 @@ std::optional<Publication> publication(const effect::Publish& effect,
   if (!payload) {
     return std::nullopt;
   }
-  return Publication{output.broker,
-                     topic,
+  return Publication{topic,
                      std::move(*payload),
                      output.qos,
                      output.retain && effect.is_newest,
                      expiry_seconds(output.expiry),
-                     content_type(output.format)};
+                     content_type(output.format),
+                     output.broker};
 }
 
 std::optional<Publication> publication(const effect::PublishAlert& effect,
@@ -93,13 +93,13 @@ std::optional<Publication> publication(const effect::PublishAlert& effect,
   if (!is_topic_name(topic)) {
     return std::nullopt;
   }
-  return Publication{plan.streams[alert.stream].config.broker,
-                     std::move(topic),
+  return Publication{std::move(topic),
                      encode(facts_of(effect.state, engine), plan.config.limits.text),
                      1,
                      true,
                      std::nullopt,
-                     "application/json"};
+                     "application/json",
+                     plan.streams[alert.stream].config.broker};
 }
 
 std::string notification_text(const effect::Notify& effect, const engine::Engine& engine) {

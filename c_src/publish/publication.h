@@ -1,24 +1,14 @@
 // From effects to what is sent over MQTT: topic, payload and how.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "engine/engine.h"
 #include "model/effects.h"
+#include "model/publication.h"
 
 namespace rollup::publish {
-
-struct Publication {
-  std::string broker;  // its name in the configuration
-  std::string topic;
-  std::string payload;  // never empty
-  int qos = 1;
-  bool retain = true;
-  std::optional<std::uint32_t> expiry_s;
-  std::string content_type;
-};
 
 // Nothing where there is nothing to send: the topic belongs to another series, or the one value
 // that is asked for is unknown. `effect` must come from `engine`.

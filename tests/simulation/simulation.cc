@@ -66,7 +66,7 @@ class Simulation::SimLinks final : public app::Links {
       }
     }
   }
-  void publish(publish::Publication) override {}
+  void publish(Publication) override {}
   std::vector<std::string> newly_connected() override {
     return std::exchange(is_new_, false) ? names() : std::vector<std::string>();
   }

@@ -53,7 +53,7 @@ class TestOutlet final : public port::Outlet {
 class NoLinks final : public Links {
  public:
   void configure(const std::vector<Broker>&, const engine::Plan&) override {}
-  void publish(publish::Publication) override {}
+  void publish(Publication) override {}
   std::vector<std::string> newly_connected() override { return {}; }
   std::vector<port::BrokerStatus> status() const override { return {}; }
   std::vector<std::string> names() const override { return {}; }

@@ -24,4 +24,18 @@ TEST(TimeTest, BeforeTheEpochTheFloorIsStillTheEarlierOne) {
 }
 
 }  // namespace
+TEST(TimeTest, ThePresentOfAPastMomentStaysBetweenWhatIsDoneAndNow) {
+  const Now now{time_from_ms(100'000), Duration{5'000}};
+  const Now done{time_from_ms(99'000), Duration{4'500}};
+  EXPECT_EQ(at_wall(time_from_ms(99'800), now, done), (Now{time_from_ms(99'800), Duration{4'800}}));
+  // As far back as the uptime goes.
+  EXPECT_EQ(at_wall(time_from_ms(99'200), now, done), (Now{time_from_ms(99'200), Duration{4'500}}));
+  EXPECT_EQ(at_wall(time_from_ms(1), now, done), done);
+  EXPECT_EQ(at_wall(time_from_ms(200'000), now, done), now);
+  // A clock that was set back, and an uptime that is ahead: never after now.
+  const Now ahead{time_from_ms(300'000), Duration{9'000}};
+  EXPECT_EQ(at_wall(time_from_ms(250'000), now, ahead), now);
+  EXPECT_EQ(at_wall(time_from_ms(1), now, ahead), now);
+}
+
 }  // namespace rollup

@@ -8,11 +8,11 @@ namespace {
 using std::chrono::seconds;
 constexpr Outbox::Clock::time_point kStart{};
 
-Outgoing retained(const std::string& topic, const std::string& payload) {
+Publication retained(const std::string& topic, const std::string& payload) {
   return {topic, payload, 1, true, std::nullopt, {}};
 }
 
-Outgoing loose(const std::string& topic, const std::string& payload) {
+Publication loose(const std::string& topic, const std::string& payload) {
   return {topic, payload, 1, false, std::nullopt, {}};
 }
 
@@ -57,7 +57,7 @@ TEST(OutboxTest, BothKindsComeOutInTheOrderOfArrival) {
 
 TEST(OutboxTest, ExpiryGoesOnWhileAMessageWaits) {
   Outbox outbox(10);
-  Outgoing message = retained("a", "1");
+  Publication message = retained("a", "1");
   message.expiry_s = 60;
   outbox.put(message, kStart);
   EXPECT_EQ(outbox.take(kStart + seconds(20))->expiry_s, 40U);

@@ -78,7 +78,7 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
   stream.dropped = status.dropped;
   stream.examples[static_cast<std::size_t>(DropReason::too_late)] = "home/a";
   status.streams = {stream};
-  status.brokers = {{"ejabberd", BrokerState::connecting, time_from_ms(7), 8, 9, "refused"}};
+  status.brokers = {{"ejabberd", LinkState::connecting, time_from_ms(7), 8, 9, "refused"}};
   status.history_bytes = 4096;
   status.history_journal_rows = 6;
   status.history_outbox = 1;
