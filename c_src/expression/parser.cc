@@ -63,7 +63,7 @@ std::string shown(std::string_view text) {
   return result;
 }
 
-std::string quoted(std::string_view text) { return "\"" + shown(text) + "\""; }
+std::string in_quotes(std::string_view text) { return "\"" + shown(text) + "\""; }
 
 std::size_t most_operands(const std::vector<Step>& steps) {
   std::size_t operands = 0;
@@ -97,7 +97,7 @@ Result<Condition> Parser::parse() {
   if (root && token_.kind != TokenKind::end) {
     const std::string word = lower_case(text_of(token_));
     const bool is_upper_case = word == "and" || word == "or" || word == "not";
-    unexpected(is_upper_case ? "did you mean " + quoted(word) + "?"
+    unexpected(is_upper_case ? "did you mean " + in_quotes(word) + "?"
                              : "expected an operator, and, or, or the end");
   } else if (root && root->type != Type::truth) {
     error_at(root->begin, "this is no condition: expected a comparison, e.g. value > 30");
@@ -260,7 +260,7 @@ Parser::Parsed Parser::reference() {
     }
     advance();
     if (token_.kind != TokenKind::name) {
-      return unexpected("expected a function of stream " + quoted(reference.stream) +
+      return unexpected("expected a function of stream " + in_quotes(reference.stream) +
                         ", e.g. value or avg(5m)");
     }
     name = token_;
@@ -408,7 +408,7 @@ std::nullopt_t Parser::unexpected(const std::string& expected) {
   if (token_.kind == TokenKind::end) {
     return error_at(token_.begin, "found the end, " + expected);
   }
-  const std::string found = "found " + quoted(text_of(token_)) + ", ";
+  const std::string found = "found " + in_quotes(text_of(token_)) + ", ";
   return error_at(token_.begin,
                   found + (token_.kind == TokenKind::bad ? token_.content : expected));
 }
@@ -421,7 +421,7 @@ std::nullopt_t Parser::unknown_name(const Token& name, bool has_stream) {
     list += (list.empty() ? "" : ", ") + known.back();
   }
   const std::string_view text = text_of(name);
-  std::string message = "unknown function " + quoted(text);
+  std::string message = "unknown function " + in_quotes(text);
   const std::string nearest = nearest_name(lower_case(text), known);
   if (!nearest.empty()) {
     return error_at(name.begin, message + ", did you mean " + nearest + "?");

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/check.h"
 #include "archive/block.h"
+#include "base/check.h"
 
 namespace {
 
