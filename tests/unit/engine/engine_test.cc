@@ -100,9 +100,9 @@ TEST_F(EngineTest, AClockThatIsSetDecadesForwardIsNoWork) {
   const Now early{time_from_ms(30'000'000), Duration{0}};
   engine.observe({.series = 0, .time = early.wall, .value = 1}, early, effects_);
   engine.advance(early, effects_);
-  const auto begin = std::chrono::steady_clock::now();
+  // What is sealed, and no step for each of 1.7e9 boundaries.
   engine.advance(at(seconds(1)), effects_);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
+  EXPECT_LE(effects_.size(), 200U);
   engine.observe({.series = 0, .time = at(seconds(2)).wall, .value = 2}, at(seconds(2)), effects_);
   EXPECT_EQ(engine.ledger().stream(0).accepted, 2U);
 }
@@ -117,9 +117,9 @@ TEST_F(EngineTest, UptimeThatGoesFarAheadOfTheClockIsNoWork) {
   engine.observe({.series = 0, .time = kStart, .value = 1}, at(seconds(0)), effects_);
   engine.advance(at(seconds(0)), effects_);
   const Now now{kStart + seconds(10), hours(24 * 365 * 200)};
-  const auto begin = std::chrono::steady_clock::now();
+  // One look every few seconds would not end within the patience of ctest.
   engine.advance(now, effects_);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
+  EXPECT_LE(effects_.size(), 10U);
   // From there on the clocks go together.
   effects_.clear();
   engine.advance({now.wall + minutes(9), now.uptime + minutes(9)}, effects_);
@@ -332,12 +332,19 @@ TEST_F(EngineTest, CountersGoOnOverAReload) {
   EXPECT_EQ(next.ledger().unrouted().received, 0U);
 }
 
-// Late samples wait for the end of the turn, so a back-fill is not made anew with each of them.
-TEST_F(EngineTest, ABackFillTakesTimeInProportion) {
+// Late samples wait for the end of the turn, so nothing is made anew with each of a back-fill.
+TEST_F(EngineTest, ABackFillCorrectsEachWindowOnce) {
   config_.streams[0].time = "/t";
   config_.streams[0].lateness = hours(24);
+  Output output = testing::make_output("out/{series}");
+  output.window = hours(1);
+  output.every = hours(1);
+  config_.streams[0].publish = {output};
   Engine engine = make_engine();
   const Now now = at(hours(24));
+  engine.observe({.series = 0, .has_event_time = true, .time = kStart, .value = 0}, at(hours(0)),
+                 effects_);
+  engine.advance(now, effects_);
   engine.observe({.series = 0, .has_event_time = true, .time = now.wall, .value = 0}, now,
                  effects_);
   std::vector<Sample> backfill;
@@ -347,11 +354,14 @@ TEST_F(EngineTest, ABackFillTakesTimeInProportion) {
                         .time = now.wall - hours(20) + seconds(3 * i),
                         .value = 1.0 * (i % 7)});
   }
-  const auto begin = std::chrono::steady_clock::now();
+  effects_.clear();
   engine.observe(backfill, now, effects_);
+  EXPECT_EQ(published(), 0);
   engine.advance(now, effects_);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, seconds(2));
-  EXPECT_EQ(engine.current(0, now).count, 20'001U);
+  // 20 000 samples, three seconds apart, are within 17 hours (or 18, as the hours lie).
+  EXPECT_GE(published(), 17);
+  EXPECT_LE(published(), 18);
+  EXPECT_EQ(engine.current(0, now).count, 20'002U);
 }
 
 }  // namespace

@@ -11,20 +11,19 @@ namespace rollup::mqtt {
 namespace {
 
 using rollup::testing::MqttPeer;
-using std::chrono::seconds;
-using std::chrono::steady_clock;
+using std::chrono::hours;
 
 TEST(ClientGoodbyeTest, HangingBrokerDoesNotHoldUpTheEnd) {
   MosquittoBroker broker;
   Options options = options_for(broker);
   options.farewell_max = Duration(300);
+  // Longer than ctest waits: this test ends only if the link ends by itself.
+  options.stop_max = hours(1);
   Linked linked(options, {wish(0, "t")});
   ASSERT_TRUE(linked.wait_until_ready());
   broker.freeze();
   linked.client().publish({"a", "1", 1, true, std::nullopt, {}});
-  const auto begin = steady_clock::now();
   linked.client().stop();
-  EXPECT_LT(steady_clock::now() - begin, seconds(3));
   broker.thaw();
   // It was not said in time, so the broker says it for us.
   MqttPeer peer(broker.host(), broker.port(), "peer");
@@ -39,24 +38,23 @@ TEST(ClientGoodbyeTest, HangingBrokerDoesNotHoldUpTheEnd) {
 TEST(ClientGoodbyeTest, BrokerThatNeverAnswersDoesNotHoldUpTheEnd) {
   MosquittoBroker broker;
   broker.freeze();
-  Linked linked(options_for(broker));
+  Options options = options_for(broker);
+  options.stop_max = hours(1);
+  Linked linked(options);
   ASSERT_TRUE(linked.wait_for_state(LinkState::connecting));
-  const auto begin = steady_clock::now();
   linked.client().stop();
-  EXPECT_LT(steady_clock::now() - begin, seconds(3));
 }
 
 TEST(ClientGoodbyeTest, PauseBeforeTheNextTryEndsAtOnce) {
   MosquittoBroker broker;
   Options options = options_for(broker);
-  options.backoff_first = seconds(60);
-  options.backoff_max = seconds(60);
+  options.backoff_first = hours(1);
+  options.backoff_max = hours(1);
+  options.stop_max = hours(1);
   broker.stop();
   Linked linked(options);
   ASSERT_TRUE(linked.wait_for_state(LinkState::down));
-  const auto begin = steady_clock::now();
   linked.client().stop();
-  EXPECT_LT(steady_clock::now() - begin, seconds(1));
   linked.client().stop();
 }
 
