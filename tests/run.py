@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Runs the test layers, cheapest first, and stops after the first layer that fails.
+"""Runs the test layers, cheapest first, some side by side, and stops after the first step of which one fails.
 
     tests/run.py                 all layers but those that are only run by name
     tests/run.py arrows erlang   these layers only
     tests/run.py --list          names them
 
 What a layer prints goes into build/test-logs/<layer>.log. Of a layer that fails the end of what its first failed
-command printed is shown. The last line is `N passed, N failed` over all layers.
+command printed is shown. At the end a table tells what each layer took; its last line is `N passed, N failed` over all.
 """
 
 import os
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -89,6 +90,13 @@ class Layer:
         if code != 0 and failed == 0:
             raise Failed(f"`{command[0]} …` gave {code}, although no case failed")
 
+    def add(self, part):
+        """Counts what a part of this layer counted, which has a log of its own."""
+        self.passed += part.passed
+        self.failed += part.failed
+        if part.failed and self.failure is None:
+            self.failure = part.failure
+
     def pytest(self, *arguments, **environment):
         report = LOGS / f"{self.name}.xml"
         self.counted(
@@ -142,15 +150,23 @@ def layer_fuzz(layer):
     layer.run(["cmake", "--preset", "fuzz"])
     names = sorted(path.stem for path in (ROOT / "tests" / "fuzz").glob("fuzz_*.cc"))
     layer.run(["cmake", "--build", "--preset", "fuzz", "-j", CORES, *(f"--target={name}" for name in names)])
-    for name in names:
+
+    def run_target(name):
+        part = Layer(f"fuzz-{name}")
         (target,) = [path for path in (BUILD / "fuzz").rglob(name) if path.is_file()]
         found = BUILD / "fuzz" / "found" / name
         found.mkdir(parents=True, exist_ok=True)
         corpus = ROOT / "tests" / "fuzz" / "corpus" / name
-        layer.one(
+        part.one(
             [target, found, *([corpus] if corpus.is_dir() else []), f"-max_total_time={FUZZ_SECONDS}", "-timeout=5",
              "-rss_limit_mb=2048", f"-artifact_prefix={found}/", "-print_final_stats=1"]
         )  # fmt: skip
+        return part
+
+    # Each target has one thread.
+    with ThreadPoolExecutor(CORES) as pool:
+        for part in pool.map(run_target, names):
+            layer.add(part)
 
 
 def layer_erlang(layer):
@@ -197,18 +213,24 @@ def clang_tidy(layer, checks):
         raise Failed("\n".join(["clang-tidy found:", *errors]))
 
 
-# name, function, the file without which there is nothing to test
-LAYERS = [
-    ("format", layer_format, ".clang-format"),
-    ("arrows", layer_arrows, "tests/arrows"),
-    ("erlang", layer_erlang, "rebar.config"),
-    ("tidy", layer_tidy, ".clang-tidy"),
-    ("cpp", layer_cpp, "tests/CMakeLists.txt"),
-    ("threads", layer_threads, "tests/unit/mqtt/CMakeLists.txt"),
-    ("fuzz", layer_fuzz, "tests/fuzz/CMakeLists.txt"),
-    ("e2e", layer_e2e, "tests/e2e"),
-    ("analyze", layer_analyze, ".clang-tidy"),
+# Steps of layers that run side by side: what one leaves of the processors is used by another. Of a layer: name, function, the
+# file without which there is nothing to test.
+STEPS = [
+    [
+        ("format", layer_format, ".clang-format"),
+        ("arrows", layer_arrows, "tests/arrows"),
+        ("erlang", layer_erlang, "rebar.config"),  # dialyzer: one thread
+    ],
+    [("tidy", layer_tidy, ".clang-tidy")],
+    [("cpp", layer_cpp, "tests/CMakeLists.txt")],
+    [
+        ("threads", layer_threads, "tests/unit/mqtt/CMakeLists.txt"),  # waits for brokers
+        ("fuzz", layer_fuzz, "tests/fuzz/CMakeLists.txt"),
+    ],
+    [("e2e", layer_e2e, "tests/e2e")],
+    [("analyze", layer_analyze, ".clang-tidy")],
 ]
+NAMES = [name for step in STEPS for name, _, _ in step]
 ONLY_BY_NAME = {"analyze"}
 
 
@@ -224,7 +246,7 @@ def run_layer(name, function):
         layer.failed += layer.failed == 0
     seconds = time.monotonic() - started
     skipped = f", {layer.skipped} skipped" if layer.skipped else ""
-    line = f"{name:8} {layer.passed} passed, {layer.failed} failed{skipped} ({seconds:.0f} s){reason}"
+    line = f"{name:8} {seconds:5.0f} s  {layer.passed} passed, {layer.failed} failed{skipped}{reason}"
     print(line, flush=True)
     if layer.failed and layer.log_path.exists():
         output = layer.failure or layer.log_path.read_text(encoding="utf-8", errors="replace")
@@ -235,9 +257,9 @@ def run_layer(name, function):
 
 def main(arguments):
     if arguments == ["--list"]:
-        print(*(name for name, _, _ in LAYERS), sep="\n")
+        print(*NAMES, sep="\n")
         return 0
-    unknown = set(arguments) - {name for name, _, _ in LAYERS}
+    unknown = set(arguments) - set(NAMES)
     if unknown:
         print(f"no such layer: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
@@ -245,17 +267,23 @@ def main(arguments):
     LOGS.mkdir(parents=True, exist_ok=True)
     if shutil.which("ccache"):
         os.environ.setdefault("CMAKE_CXX_COMPILER_LAUNCHER", "ccache")
+    started = time.monotonic()
     passed = failed = 0
     lines = []
-    for name, function, needed in LAYERS:
-        if name not in arguments and (arguments or name in ONLY_BY_NAME):
-            continue
+    for step in STEPS:
+        wanted = [
+            (name, function)
+            for name, function, needed in step
+            if (name in arguments or not (arguments or name in ONLY_BY_NAME)) and (ROOT / needed).exists()
+        ]
         if failed:
-            lines.append(f"{name:8} not run")
-        elif (ROOT / needed).exists():
-            layer, line = run_layer(name, function)
-            passed, failed = passed + layer.passed, failed + layer.failed
-            lines.append(line)
+            lines += [f"{name:8} not run" for name, _ in wanted]
+            continue
+        with ThreadPoolExecutor(len(step)) as pool:
+            for layer, line in pool.map(lambda one: run_layer(*one), wanted):
+                passed, failed = passed + layer.passed, failed + layer.failed
+                lines.append(line)
+    lines.append(f"{'all':8} {time.monotonic() - started:5.0f} s")
     print("", *lines, f"{passed} passed, {failed} failed", sep="\n", flush=True)
     return 1 if failed or not passed else 0
 
