@@ -89,7 +89,7 @@ def how_to_look_further(server, seconds):
         f"   mosquitto_sub -h 127.0.0.1 -p {server.mqtt_port} {account} -t 'show/#' -F '%t\\n%p\\n'",
         f"   mosquitto_sub -h 127.0.0.1 -p {server.mqtt_port} {account} -t 'stats/#' -v",
         f"   mosquitto_pub -h 127.0.0.1 -p {server.mqtt_port} {account} -t home/cellar/fridge -m '30 °C'",
-        f"   {server.shell_command('mqtt_rollup_series', 'localhost')}",
+        f"   {server.shell_command('mqtt_rollup_series', 'localhost', '#')}",
         "   A desktop client (Gajim, Psi, DinoX):",
         "     account alice@localhost, password alice (admin@localhost, password admin, may do more)",
         f"     server 127.0.0.1, port {server.c2s_port}; the certificate is made for this demo, so accept it",

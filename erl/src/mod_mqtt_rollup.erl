@@ -10,11 +10,11 @@
 %% Called by ext_mod
 -export([pre_uninstall/0]).
 
--include("logger.hrl").
 -include("translate.hrl").
 
 %% A persistent term, from when the module is uninstalled until it starts again.
 -define(UNINSTALLED, {?MODULE, uninstalled}).
+-define(CHECK_TIMEOUT, 5000).
 
 -spec start(binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
 start(VHost, _Options) ->
@@ -77,22 +77,16 @@ problems(VHost, Options) ->
         {Problems, _} -> Problems
     end.
 
-%% Without the program ejabberd must start all the same.
+%% If it does not run, or hangs, it judges when it starts.
 -spec ask_program(binary(), gen_mod:opts()) -> [mod_mqtt_rollup_config:problem()].
 ask_program(VHost, Options) ->
-    Program = mod_mqtt_rollup_config:program(Options),
-    Rules = mod_mqtt_rollup_config:rules(Options),
-    case mod_mqtt_rollup_program:check(Program, Rules, mod_mqtt_rollup_config:brokers(VHost, Options)) of
-        ok ->
-            [];
-        {error, Failures} ->
-            [{Place, Message} || {_, Place, Message} <- Failures];
-        {unavailable, Reason} ->
-            ?WARNING_MSG(
-                "mod_mqtt_rollup at ~ts: the configuration could not be checked by the program: ~ts",
-                [VHost, Reason]
-            ),
-            []
+    Check = #{
+        rules => mod_mqtt_rollup_config:rules(Options),
+        brokers => mod_mqtt_rollup_config:brokers(VHost, Options)
+    },
+    case mod_mqtt_rollup_port:request(VHost, {check, Check}, ?CHECK_TIMEOUT) of
+        {error, Failures} when is_list(Failures) -> [{Place, Message} || {_, Place, Message} <- Failures];
+        _ -> []
     end.
 
 -spec mod_opt_type(atom()) -> econf:validator().
@@ -109,7 +103,7 @@ pre_uninstall() ->
     mod_mqtt_rollup_upgrade:prepare(),
     persistent_term:put(?UNINSTALLED, true).
 
--spec mod_doc() -> #{desc := [binary()], opts := [tuple()], example := [string()]}.
+-spec mod_doc() -> #{desc := [binary()], opts := [mod_mqtt_rollup_options:doc()], example := [string()]}.
 mod_doc() ->
     #{
         desc => [

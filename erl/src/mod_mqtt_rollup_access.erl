@@ -4,12 +4,15 @@
 %%
 %% A series is visible to those who could subscribe to its source topic at this virtual host's
 %% mod_mqtt; it is the concrete topic that is looked at, never a filter. For people whom mod_mqtt
-%% knows nothing about (of other hosts, or where it is not loaded) `access_admin' decides.
+%% knows nothing about (of other hosts, or where it is not loaded) `access_admin' decides; `access' is
+%% about users of this virtual host alone.
 -module(mod_mqtt_rollup_access).
 
 -export([subject/2, may_ask/1, is_admin/1, may_see/2, may_see_name/2, may_be_told/3]).
 
 -export_type([subject/0]).
+
+-include("xmpp.hrl").
 
 -opaque subject() :: #{
     ask := boolean(),
@@ -24,7 +27,9 @@ subject(VHost, Jid) ->
     Options = gen_mod:get_module_opts(VHost, mod_mqtt_rollup),
     Match = fun(Access) -> acl:match_rule(VHost, maps:get(Access, Options), Jid) =:= allow end,
     Admin = Match(access_admin),
-    #{ask => Admin orelse Match(access), admin => Admin, topic => topic_check(VHost, Jid)}.
+    %% ejabberd's rule `local' takes in the users of its other virtual hosts too.
+    IsOurs = Jid#jid.lserver =:= VHost,
+    #{ask => Admin orelse (IsOurs andalso Match(access)), admin => Admin, topic => topic_check(VHost, Jid)}.
 
 -spec may_ask(subject()) -> boolean().
 may_ask(#{ask := Ask}) ->

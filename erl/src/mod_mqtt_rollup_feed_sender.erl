@@ -110,9 +110,4 @@ heartbeat(Now, Store, Sender) ->
 command(_, #sender{port = none}) ->
     false;
 command(Bin, #sender{port = {Port, _}}) ->
-    try
-        erlang:port_command(Port, Bin, [nosuspend])
-    catch
-        %% The port has just closed; the message about it is in the mailbox.
-        error:badarg -> false
-    end.
+    mod_mqtt_rollup_program:send(Port, Bin).

@@ -11,7 +11,7 @@
 
 -export([table/1, validator/1, default/1, fill/3, docs/1, default_text/1, subtable/1]).
 
--export_type([option/0, table/0]).
+-export_type([option/0, table/0, doc/0]).
 
 -define(ZONES, <<"/usr/share/zoneinfo">>).
 -define(MIB, 1024 * 1024).
@@ -40,6 +40,10 @@
     | {list, table()}
     | {options_or, Simple :: atom(), table()}.
 
+-type doc() ::
+    {atom(), #{value := string(), desc := binary()}}
+    | {atom(), #{value := string(), desc := binary()}, [doc()]}.
+
 -define(AGGREGATES, [avg, mean, min, max, sum, count, first, last, stddev]).
 
 %%%===================================================================
@@ -53,8 +57,8 @@ table(module) ->
         o(host, host, {follows, "`rollup.` and the virtual host"}, "The XMPP address of the service"),
         o(name, non_empty, <<"Rollup">>, "Its name in discovery"),
         o(access, acl, local,
-          "Who may use the ad-hoc commands. Everybody sees only series of topics that mod_mqtt would let "
-          "them subscribe to"),
+          "Which users of the virtual host may use the ad-hoc commands. They see only series of topics that mod_mqtt "
+          "would let them subscribe to"),
         o(access_admin, acl, configure,
           "Who may use the ad-hoc commands and see every series though mod_mqtt does not know them: people "
           "of other hosts, or everybody where mod_mqtt is not loaded"),
@@ -264,11 +268,11 @@ in_ms(Name) ->
     list_to_atom(atom_to_list(Name) ++ "_ms").
 
 %% @doc The options of a map for `mod_doc'.
--spec docs(table()) -> [tuple()].
+-spec docs(table()) -> [doc()].
 docs(Table) ->
     [doc(Option) || Option <- table(Table)].
 
--spec doc(option()) -> tuple().
+-spec doc(option()) -> doc().
 doc(#{name := Name, type := Type, doc := Doc} = Option) ->
     Default =
         case default_text(Option) of

@@ -13,7 +13,7 @@
 
 -export([new/2, handle/3, info/1, exit_text/1]).
 
--export_type([state/0, event/0, effect/0, jitter/0, config/0, result/0]).
+-export_type([state/0, event/0, effect/0, feed_effect/0, jitter/0, config/0, result/0]).
 
 -define(HELLO_TIMEOUT, 10000).
 %% The first configure opens the history and may have a long journal to read.
@@ -33,8 +33,9 @@
 -define(SILENT_MAX, 5).
 -define(CREDIT, 64).
 -define(PENDING_MAX, 1000).
-%% When the own broker is no longer reached as a client, that client says goodbye for so long.
--define(FAREWELL, 6000).
+%% Lines for the log in a second, ten times of what the program allows itself, and bytes of each.
+-define(LOGS_MAX, 1000).
+-define(LOG_BYTES_MAX, 8192).
 %% Publications that the program may have sent without an answer.
 -define(PUBLISHING_MAX, 256).
 
@@ -47,10 +48,15 @@
     brokers := [map()],
     feed := none | mod_mqtt_rollup_config:feed()
 }.
--type result() :: {ok, map()} | {error, mod_mqtt_rollup_wire:failure()}.
+-type result() ::
+    {ok, map()}
+    | {error, mod_mqtt_rollup_wire:failure()}
+    %% Of a configuration that was to be checked.
+    | ok
+    | {error, [mod_mqtt_rollup_wire:failure()]}.
 %% A random number from 0 to 1 that spreads the restarts.
 -type jitter() :: float().
--type timer() :: open | hello | configure | online | stable | watch | {request, mod_mqtt_rollup_wire:id()}.
+-type timer() :: open | hello | configure | stable | watch | logs | {request, mod_mqtt_rollup_wire:id()}.
 -type reply_to() :: term().
 -type event() ::
     {timer, timer()}
@@ -111,6 +117,10 @@
     committed = none :: none | {non_neg_integer(), non_neg_integer()},
     %% Publications of this run that are not answered.
     publishing = 0 :: non_neg_integer(),
+    %% The same of notifications.
+    notifying = 0 :: non_neg_integer(),
+    %% Lines for the log in this second.
+    logs = 0 :: non_neg_integer(),
     %% How often it was asked since it said something, and the newest of these questions.
     silent = 0 :: non_neg_integer(),
     watch_id = none :: none | mod_mqtt_rollup_wire:id(),
@@ -171,15 +181,15 @@ handle({timer, watch}, _, #core{phase = running, silent = Silent, next_id = Id} 
     {S#core{silent = Silent + 1, watch_id = Id, next_id = Id + 1}, [
         {send, {request, Id}, {request, Id, ?WATCH, status}}, {start_timer, watch, ?WATCH}
     ]};
-handle({timer, online}, _, S) ->
-    {S, [{status, online} || has_feed(S)]};
+handle({timer, logs}, _, S) ->
+    {S#core{logs = 0}, []};
 handle({timer, {request, Id}}, _, S) ->
     finish(Id, failure(timeout, "The program did not answer in time"), S);
 handle({timer, _}, _, S) ->
     {S, []};
 handle(opened, _, #core{phase = down, vhost = VHost} = S) ->
     Hello = {hello, #{protocol => mod_mqtt_rollup_wire:protocol(), vhost => VHost}},
-    {S#core{phase = hello, sent = none, publishing = 0, committed = none}, [
+    {S#core{phase = hello, sent = none, publishing = 0, notifying = 0, logs = 0, committed = none}, [
         {send, control, Hello}, {start_timer, hello, ?HELLO_TIMEOUT}
     ]};
 handle({open_failed, Reason}, Jitter, S) ->
@@ -198,7 +208,8 @@ handle({exited, Status}, Jitter, S) ->
 handle({request, To, Question, Timeout}, _, S) ->
     request(To, Question, Timeout, S);
 handle({unsent, Id}, _, S) ->
-    finish(Id, failure(unavailable, "The program is busy"), S);
+    {S1, Effects} = finish(Id, failure(unavailable, "The program is busy"), S),
+    {S1, [{cancel_timer, {request, Id}} || Effects =/= []] ++ Effects};
 handle({configure, Config}, _, #core{phase = running, sent = none} = S) ->
     send_configure(Config, S);
 handle({configure, Config}, _, #core{phase = Phase} = S) when Phase =:= running; Phase =:= configuring ->
@@ -209,14 +220,13 @@ handle({Event, Config}, _, #core{phase = down} = S) when Event =:= configure; Ev
     {afresh(S#core{config = Config}), [{feed, collected(Config)}, {start_timer, open, 0}]};
 handle({restart, Config}, _, #core{config = Old} = S) ->
     {Down, Effects} = hang_up(S),
-    {Down#core{config = Config, problem = none, said = []},
+    {afresh(Down#core{config = Config}),
         Effects ++ collect(Config, Old) ++ [close, {start_timer, open, 0}]};
-handle({notified, OutboxId}, _, #core{phase = running} = S) ->
-    {S, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
+handle({notified, OutboxId}, _, #core{phase = running, notifying = Notifying} = S) ->
+    {S#core{notifying = Notifying - 1}, [{send, control, {notified, OutboxId}}, {send, control, {credit, 1}}]};
 handle({notified, _}, _, S) ->
     {S, []};
 handle({published, Count, Refused}, _, #core{phase = running, publishing = Publishing} = S) ->
-    %% Also when the in-node link was taken out meanwhile: the program counts over reloads as we do.
     {S#core{publishing = Publishing - Count}, [{send, control, {published, Count, Refused}}]};
 handle({published, _, _}, _, S) ->
     {S, []};
@@ -306,7 +316,6 @@ frame({configured, Id, {error, Failures}}, _, #core{phase = running, sent = {Id,
     next_configure(S#core{sent = none}, [
         {cancel_timer, configure},
         {log, error, ["the new configuration is refused, the old one goes on:\n", lines(Failures)]}
-        | still_online(S)
     ]);
 frame({configured, Id, {error, _}}, Jitter, #core{phase = configuring, sent = {Id, _}, waiting = Config} = S) when
     Config =/= none
@@ -322,8 +331,13 @@ frame({reply, Id, Result}, _, #core{phase = running} = S) ->
         {S, []} -> {S#core{late = S#core.late + 1}, []};
         {S1, Effects} -> {S1, [{cancel_timer, {request, Id}} | Effects]}
     end;
-frame({notify, OutboxId, Notification}, _, #core{phase = running} = S) ->
-    {S, [{notify, OutboxId, Notification}]};
+frame({checked, Id, Result}, _, #core{phase = running} = S) ->
+    {S1, Effects} = finish(Id, Result, S),
+    {S1, [{cancel_timer, {request, Id}} | Effects]};
+frame({notify, _, _}, Jitter, #core{phase = running, notifying = ?CREDIT} = S) ->
+    fail(error, "the program breaks the protocol: a notification without credit", Jitter, S);
+frame({notify, OutboxId, Notification}, _, #core{phase = running, notifying = Notifying} = S) ->
+    {S#core{notifying = Notifying + 1}, [{notify, OutboxId, Notification}]};
 frame({committed, Epoch, Number}, _, #core{phase = running, committed = Before, has_worked = Has} = S) ->
     %% The first time it says where it begins.
     HasWorked = Has orelse (Before =/= none andalso Before =/= {Epoch, Number}),
@@ -335,8 +349,15 @@ frame({publish, Publications}, Jitter, #core{phase = running, publishing = Publi
         _ ->
             fail(error, "the program breaks the protocol: too many publications at once", Jitter, S)
     end;
-frame({log, Level, Text}, _, S) ->
-    {S, [{log, Level, text(Text)}]};
+frame({log, Level, Text}, Jitter, #core{logs = Logs} = S) ->
+    %% A long one counts as several.
+    case Logs + 1 + byte_size(Text) div ?LOG_BYTES_MAX of
+        Count when Count =< ?LOGS_MAX ->
+            Line = text(binary:part(Text, 0, min(byte_size(Text), ?LOG_BYTES_MAX))),
+            {S#core{logs = Count}, [{start_timer, logs, 1000} || Logs =:= 0] ++ [{log, Level, Line}]};
+        _ ->
+            fail(error, "the program breaks the protocol: it writes into the log without end", Jitter, S)
+    end;
 frame(Frame, Jitter, #core{phase = Phase} = S) ->
     fail(
         error,
@@ -350,20 +371,11 @@ frame(Frame, Jitter, #core{phase = Phase} = S) ->
 %%%===================================================================
 
 -spec send_configure(config(), state()) -> {state(), [effect()]}.
-send_configure(#{feed := Feed} = Config, #core{next_id = Id} = S) ->
-    %% Before, because a client that takes over says that it is online.
-    Offline = [{status, offline} || Feed =:= none, has_feed(S)],
-    {S#core{next_id = Id + 1, sent = {Id, Config}},
-        Offline ++
-            [
-                {send, control, {configure, Id, maps:remove(feed, Config)}},
-                {start_timer, configure, ?CONFIGURE_TIMEOUT}
-            ]}.
-
-%% Takes back what was said before the configuration that is refused now.
--spec still_online(state()) -> [effect()].
-still_online(#core{sent = {_, #{feed := Feed}}} = S) ->
-    [{status, online} || Feed =:= none, has_feed(S)].
+send_configure(Config, #core{next_id = Id} = S) ->
+    {S#core{next_id = Id + 1, sent = {Id, Config}}, [
+        {send, control, {configure, Id, maps:remove(feed, Config)}},
+        {start_timer, configure, ?CONFIGURE_TIMEOUT}
+    ]}.
 
 -spec has_feed(state()) -> boolean().
 has_feed(#core{phase = Phase, config = #{feed := Feed}}) ->
@@ -379,13 +391,12 @@ collected(#{feed := Feed}) -> {configure, Feed}.
 collect(#{feed := Feed}, #{feed := Feed}) -> [];
 collect(Config, _) -> [{feed, collected(Config)}].
 
-%% What becomes of the in-node link when the program has taken a configuration.
+%% What becomes of the in-node link when the program has taken a configuration. Within a run it is there or
+%% it is not.
 -spec feed(config(), none | config()) -> [effect()].
 feed(#{feed := none}, none) -> [{feed, off}];
-feed(#{feed := none}, #{feed := none}) -> [];
-feed(#{feed := none}, _) -> [{cancel_timer, online}, {feed, off}];
 feed(#{feed := Feed}, none) -> [{feed, {up, Feed}}, {status, online}];
-feed(#{feed := Feed}, #{feed := none}) -> [{feed, {up, Feed}}, {start_timer, online, ?FAREWELL}];
+feed(#{feed := none}, _) -> [];
 feed(#{feed := Feed}, _) -> [{feed, {up, Feed}}].
 
 -spec next_configure(state(), [effect()]) -> {state(), [effect()]}.
@@ -400,13 +411,17 @@ request(To, Question, Timeout, #core{phase = running, pending = Pending, next_id
     map_size(Pending) < ?PENDING_MAX
 ->
     {S#core{pending = Pending#{Id => To}, next_id = Id + 1}, [
-        {send, {request, Id}, {request, Id, Timeout, Question}},
-        {start_timer, {request, Id}, Timeout}
+        {start_timer, {request, Id}, Timeout},
+        {send, {request, Id}, question(Id, Timeout, Question)}
     ]};
 request(To, _, _, #core{phase = running} = S) ->
     {S, [{reply, To, failure(unavailable, "There are too many questions at once")}]};
 request(To, _, _, S) ->
     {S, [{reply, To, failure(unavailable, "The program is not running")}]}.
+
+-spec question(mod_mqtt_rollup_wire:id(), pos_integer(), term()) -> term().
+question(Id, _, {check, Config}) -> {check, Id, Config};
+question(Id, Timeout, Question) -> {request, Id, Timeout, Question}.
 
 -spec finish(mod_mqtt_rollup_wire:id(), result(), state()) -> {state(), [effect()]}.
 finish(Id, Result, #core{pending = Pending} = S) ->
@@ -464,7 +479,7 @@ hang_up(#core{pending = Pending} = S) ->
     ]),
     Feed =
         case has_feed(S) of
-            true -> [{cancel_timer, online}, {feed, down}, {status, offline}];
+            true -> [{feed, down}, {status, offline}];
             false -> []
         end,
     {
@@ -476,7 +491,7 @@ hang_up(#core{pending = Pending} = S) ->
             pending = #{},
             has_worked = false
         },
-        Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable, watch]] ++ Answers
+        Feed ++ [{cancel_timer, Timer} || Timer <- [hello, configure, stable, watch, logs]] ++ Answers
     }.
 
 %% With a new configuration: the last one may be what was wrong.
@@ -516,12 +531,6 @@ remedy([{storage, _, _} | _]) ->
 remedy(_) ->
     "".
 
-%% Texts of the program are UTF-8; should one not be, it must not break the log.
 -spec text(term()) -> binary().
-text(Text) when is_binary(Text) ->
-    case unicode:characters_to_binary(Text) of
-        Text -> Text;
-        _ -> unicode:characters_to_binary(Text, latin1)
-    end;
-text(Other) ->
-    unicode:characters_to_binary(io_lib:format("~p", [Other])).
+text(Text) ->
+    mod_mqtt_rollup_text:printable(Text).

@@ -1,22 +1,24 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
 %% @doc The program as a process of the operating system: started with pipes on its descriptors 3 and
-%% 4, without a shell, and asked about its configuration in a run of its own.
+%% 4, without a shell, written to, and killed when nothing else helps.
 -module(mod_mqtt_rollup_program).
 
--export([open/2, check/3, is_alive/1, kill/1]).
+-export([open/2, send/2, process/1, os_pid/1, is_alive/1, kill/1]).
+
+-export_type([process/0]).
 
 -include_lib("kernel/include/file.hrl").
 
--define(CHECK_TIMEOUT, 5000).
+-type process() :: none | {OsPid :: non_neg_integer(), Start :: binary() | unknown}.
 
 %% @doc Starts the program; the caller owns the port. `cd' is its working directory.
 -spec open(file:filename_all(), [{cd, file:filename_all()}]) ->
-    {ok, port(), OsPid :: non_neg_integer() | undefined} | {error, unicode:chardata()}.
+    {ok, port(), process()} | {error, unicode:chardata()}.
 open(Path, Options) ->
     make_executable(Path),
     Settings = [
-        {packet, 4},
+        stream,
         binary,
         exit_status,
         nouse_stdio,
@@ -28,57 +30,74 @@ open(Path, Options) ->
     try open_port({spawn_executable, Path}, Settings ++ Options) of
         Port ->
             case erlang:port_info(Port, os_pid) of
-                {os_pid, OsPid} -> {ok, Port, OsPid};
-                undefined -> {ok, Port, undefined}
+                {os_pid, OsPid} -> {ok, Port, process(OsPid)};
+                undefined -> {ok, Port, none}
             end
     catch
         error:Reason -> {error, open_error(Reason, Path)}
     end.
 
-%% @doc Asks a fresh run of the program whether a configuration is right. It touches no file and no
-%% network for that. Waits at most 5 seconds; never raises.
--spec check(file:filename_all(), mod_mqtt_rollup_config:rules(), [mod_mqtt_rollup_config:broker()]) ->
-    ok | {error, [mod_mqtt_rollup_wire:failure()]} | {unavailable, unicode:chardata()}.
-check(Path, Rules, Brokers) ->
-    %% In a process of its own, so that no message of the port is left in the caller's mailbox.
-    Caller = self(),
-    Tag = make_ref(),
-    {Pid, Monitor} = spawn_monitor(fun() -> Caller ! {Tag, run_check(Path, Rules, Brokers)} end),
-    {ok, Killer} = timer:kill_after(?CHECK_TIMEOUT + 1000, Pid),
-    receive
-        {'DOWN', Monitor, process, Pid, Reason} ->
-            _ = timer:cancel(Killer),
-            receive
-                {Tag, Result} -> Result
-            after 0 -> {unavailable, io_lib:format("~P", [Reason, 10])}
-            end
+%% @doc Gives a frame to a program, unless its pipe is full. To one that has just ended it is given too.
+-spec send(port(), binary()) -> boolean().
+send(Port, Bin) ->
+    try
+        erlang:port_command(Port, mod_mqtt_rollup_wire:framed(Bin), [nosuspend])
+    catch
+        %% Its exit is in the mailbox of its owner.
+        error:badarg -> true
     end.
 
-%% @doc Is a process of this number still there?
--spec is_alive(non_neg_integer() | undefined) -> boolean().
-is_alive(undefined) ->
+%% @doc A process by its number, which another one may get when it has ended: its start tells them apart.
+-spec process(non_neg_integer() | undefined) -> process().
+process(undefined) ->
+    none;
+process(OsPid) ->
+    case stat(OsPid) of
+        {_, Start} -> {OsPid, Start};
+        none -> {OsPid, unknown}
+    end.
+
+-spec os_pid(process()) -> non_neg_integer() | undefined.
+os_pid(none) -> undefined;
+os_pid({OsPid, _}) -> OsPid.
+
+%% @doc Is this process still there?
+-spec is_alive(process()) -> boolean().
+is_alive(none) ->
     false;
-is_alive(OsPid) ->
-    case file:read_file(["/proc/", integer_to_list(OsPid), "/stat"]) of
-        {ok, Stat} ->
-            %% A zombie has ended; it waits for erl_child_setup only.
-            re:run(Stat, <<"\\) [ZX] ">>) =:= nomatch;
-        {error, _} ->
+is_alive({OsPid, Start}) ->
+    case stat(OsPid) of
+        %% A zombie has ended; it waits for erl_child_setup only.
+        {State, Start} ->
+            State =/= <<"Z">> andalso State =/= <<"X">>;
+        {_, _} ->
+            false;
+        none ->
             not filelib:is_dir("/proc/self") andalso
                 string:trim(os:cmd("kill -0 " ++ integer_to_list(OsPid) ++ " 2>&1")) =:= ""
     end.
 
 %% @doc The last resort.
--spec kill(non_neg_integer() | undefined) -> ok.
-kill(undefined) ->
-    ok;
-kill(OsPid) ->
-    _ = os:cmd("kill -9 " ++ integer_to_list(OsPid)),
+-spec kill(process()) -> ok.
+kill(Process) ->
+    _ = [os:cmd("kill -9 " ++ integer_to_list(os_pid(Process))) || is_alive(Process)],
     ok.
 
 %%%===================================================================
 %%% Internal functions
 %%%===================================================================
+
+%% State and start of a process, the fields 3 and 22 of proc(5). The name before them may have anything in it.
+-spec stat(non_neg_integer()) -> {State :: binary(), Start :: binary()} | none.
+stat(OsPid) ->
+    case file:read_file(["/proc/", integer_to_list(OsPid), "/stat"]) of
+        {ok, Stat} ->
+            {Name, 2} = lists:last(binary:matches(Stat, <<") ">>)),
+            Fields = binary:split(binary:part(Stat, Name + 2, byte_size(Stat) - Name - 2), <<" ">>, [global]),
+            {lists:nth(1, Fields), lists:nth(20, Fields)};
+        {error, _} ->
+            none
+    end.
 
 %% Installing as a contributed module copies the file without its execute bits.
 -spec make_executable(file:filename_all()) -> ok.
@@ -116,79 +135,3 @@ build_failure(Path) ->
 -spec path(file:filename_all()) -> unicode:chardata().
 path(Path) when is_binary(Path) -> unicode:characters_to_list(Path);
 path(Path) -> Path.
-
--spec run_check(file:filename_all(), map(), [map()]) ->
-    ok | {error, [mod_mqtt_rollup_wire:failure()]} | {unavailable, unicode:chardata()}.
-run_check(Path, Rules, Brokers) ->
-    case open(Path, []) of
-        {ok, Port, OsPid} ->
-            Until = erlang:monotonic_time(millisecond) + ?CHECK_TIMEOUT,
-            Hello = {hello, #{protocol => mod_mqtt_rollup_wire:protocol(), vhost => <<>>}},
-            Check = {check, 1, #{rules => Rules, brokers => Brokers}},
-            Result =
-                try
-                    true = send(Port, Hello),
-                    await_hello(Port, Until),
-                    true = send(Port, Check),
-                    await_checked(Port, Until)
-                catch
-                    throw:{unavailable, _} = Unavailable -> Unavailable;
-                    error:_ -> {unavailable, "it closed the connection"}
-                end,
-            catch port_close(Port),
-            _ = [kill_later(OsPid) || {unavailable, _} <- [Result]],
-            Result;
-        {error, Reason} ->
-            {unavailable, Reason}
-    end.
-
--spec send(port(), term()) -> boolean().
-send(Port, Term) ->
-    case mod_mqtt_rollup_wire:encode(Term) of
-        {ok, Bin} -> port_command(Port, Bin);
-        {error, too_large} -> throw({unavailable, "the configuration is too large"})
-    end.
-
--spec await_hello(port(), integer()) -> ok.
-await_hello(Port, Until) ->
-    Ours = mod_mqtt_rollup_wire:protocol(),
-    case next_frame(Port, Until) of
-        {hello, #{protocol := Ours}} ->
-            ok;
-        {hello, #{protocol := Other}} ->
-            throw({unavailable, io_lib:format("it speaks version ~b of the protocol", [Other])});
-        _ ->
-            await_hello(Port, Until)
-    end.
-
--spec await_checked(port(), integer()) -> ok | {error, [mod_mqtt_rollup_wire:failure()]}.
-await_checked(Port, Until) ->
-    case next_frame(Port, Until) of
-        {checked, 1, Result} -> Result;
-        _ -> await_checked(Port, Until)
-    end.
-
--spec next_frame(port(), integer()) -> mod_mqtt_rollup_wire:frame().
-next_frame(Port, Until) ->
-    receive
-        {Port, {data, Bin}} ->
-            case mod_mqtt_rollup_wire:decode(Bin) of
-                {ok, Frame} -> Frame;
-                {error, Reason} -> throw({unavailable, Reason})
-            end;
-        {Port, {exit_status, Status}} ->
-            throw({unavailable, ["it ended: ", mod_mqtt_rollup_port_core:exit_text(Status)]})
-    after max(0, Until - erlang:monotonic_time(millisecond)) ->
-        throw({unavailable, "it does not answer within 5 s"})
-    end.
-
-%% A program that does not answer may not notice either that its input was closed.
--spec kill_later(non_neg_integer() | undefined) -> pid().
-kill_later(OsPid) ->
-    spawn(fun() ->
-        timer:sleep(2000),
-        case is_alive(OsPid) of
-            true -> kill(OsPid);
-            false -> ok
-        end
-    end).

@@ -63,7 +63,8 @@ init(VHost) ->
 
 %% An earlier run may have had no time to say so.
 -spec handle_continue(offline, state()) -> {noreply, state()}.
-handle_continue(offline, State) ->
+handle_continue(offline, #state{vhost = VHost} = State) ->
+    lists:foreach(fun(Text) -> ?WARNING_MSG("mod_mqtt_rollup at ~ts: ~ts", [VHost, Text]) end, open_doors(VHost)),
     {noreply, publish_status(offline, State)}.
 
 -spec handle_call(term(), gen_server:from(), state()) -> {noreply, state()}.
@@ -99,6 +100,21 @@ terminate(_Reason, State) ->
 %%%===================================================================
 %%% Internal functions
 %%%===================================================================
+
+%% Who else could publish what only the module should.
+-spec open_doors(binary()) -> [string()].
+open_doors(VHost) ->
+    case gen_mod:is_loaded(VHost, mod_mqtt) andalso mod_mqtt_opt:access_publish(VHost) of
+        false ->
+            [];
+        [] ->
+            ["every user may publish on alerts/# and stats/# and so forge alert states and summaries: mod_mqtt has "
+             "no access_publish. Give it rules as in the README of the module"];
+        _ ->
+            ["with anonymous authentication a user name can be empty once it is normalised (such as U+00AD), as that of "
+             "the module is, and meets the same rules of access_publish: let sensors and guests use another "
+             "virtual host" || lists:member(anonymous, ejabberd_option:auth_method(VHost))]
+    end.
 
 -spec publish_status(online | offline, state()) -> state().
 publish_status(Status, State) ->
@@ -161,7 +177,7 @@ expiry_time(Seconds) -> min(erlang:system_time(second) + Seconds, ?NEVER).
 %% There may be a topic for each of many series: what they begin with is enough to find the rule.
 -spec refused(binary(), term(), state()) -> state().
 refused(Topic, Reason, #state{vhost = VHost, refused = Refused} = State) ->
-    [Level | Rest] = binary:split(Topic, <<"/">>),
+    [Level | Rest] = binary:split(mod_mqtt_rollup_text:printable(Topic), <<"/">>),
     Kind =
         case Rest of
             [] -> Level;

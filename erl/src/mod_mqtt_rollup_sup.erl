@@ -92,10 +92,10 @@ start_link(Module, VHost) ->
 init(VHost) ->
     Children = [
         #{id => Module, start => {Module, start_link, [VHost]}, shutdown => ?SHUTDOWN}
-     || Module <- [mod_mqtt_rollup_publisher, mod_mqtt_rollup_port, mod_mqtt_rollup_service]
+     || Module <- [mod_mqtt_rollup_publisher, mod_mqtt_rollup_notify, mod_mqtt_rollup_port, mod_mqtt_rollup_service]
     ],
-    %% The program waits for answers about its publications: if the publisher crashes, the next run of
-    %% the program sends them again.
+    %% The program waits for answers about what it publishes and tells people: if one of the two that do so
+    %% crashes, the next run of the program sends it again.
     {ok, {#{strategy => rest_for_one, intensity => 10, period => 60}, Children}}.
 
 -spec name(module(), binary()) -> atom().

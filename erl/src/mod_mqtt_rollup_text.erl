@@ -3,11 +3,54 @@
 %% @doc Texts for people in English and German, and values and times as they are shown. Pure.
 -module(mod_mqtt_rollup_text).
 
+-export([printable/1, xml/1]).
 -export([language/2, t/2, t/3, time/1, parse_time/1, value/2, number/1, seconds/1]).
 
 -export_type([language/0]).
 
 -type language() :: en | de.
+
+%% @doc A text as it may stand in a line of a log, whatever it is: what is not UTF-8 is taken for Latin-1, and
+%% control characters and ends of lines are shown as escapes.
+-spec printable(term()) -> binary().
+printable(Text) when is_binary(Text) ->
+    case unicode:characters_to_binary(Text) of
+        Text -> << <<(escaped(C))/binary>> || <<C/utf8>> <= Text >>;
+        _ -> printable(unicode:characters_to_binary(Text, latin1))
+    end;
+printable(Other) ->
+    printable(unicode:characters_to_binary(io_lib:format("~0p", [Other]))).
+
+-spec escaped(char()) -> binary().
+escaped($\n) -> <<"\\n">>;
+escaped(C) when C < 32; C >= 127, C < 160; C =:= 16#2028; C =:= 16#2029 ->
+    iolist_to_binary(io_lib:format("\\x{~.16b}", [C]));
+escaped(C) -> <<C/utf8>>.
+
+%% @doc A term with each text in it fit for XML 1.0: what must not be there is U+FFFD.
+-spec xml(Term) -> Term when Term :: term().
+xml(Text) when is_binary(Text) ->
+    case is_xml(Text) of
+        true -> Text;
+        false -> to_xml(Text, <<>>)
+    end;
+xml([Head | Tail]) -> [xml(Head) | xml(Tail)];
+xml(Tuple) when is_tuple(Tuple) -> list_to_tuple(xml(tuple_to_list(Tuple)));
+xml(Other) -> Other.
+
+-define(IS_XML(C),
+    (C >= 32 andalso C < 16#FFFE orelse C > 16#FFFF orelse C =:= $\t orelse C =:= $\n orelse C =:= $\r)
+).
+
+-spec is_xml(binary()) -> boolean().
+is_xml(<<C/utf8, Rest/binary>>) when ?IS_XML(C) -> is_xml(Rest);
+is_xml(Rest) -> Rest =:= <<>>.
+
+-spec to_xml(binary(), binary()) -> binary().
+to_xml(<<C/utf8, Rest/binary>>, Done) when ?IS_XML(C) -> to_xml(Rest, <<Done/binary, C/utf8>>);
+to_xml(<<_/utf8, Rest/binary>>, Done) -> to_xml(Rest, <<Done/binary, 16#FFFD/utf8>>);
+to_xml(<<_, Rest/binary>>, Done) -> to_xml(Rest, <<Done/binary, 16#FFFD/utf8>>);
+to_xml(<<>>, Done) -> Done.
 
 %% @doc The language to answer in: the asker's, if it is one of ours, else the configured one.
 -spec language(binary(), binary()) -> language().

@@ -1,12 +1,12 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
-%% @doc The frames between this module and the program, as terms (docs/PROTOCOL.md). The four bytes
-%% of the length are added and taken off by the port driver. Pure.
+%% @doc The frames between this module and the program, as terms (docs/PROTOCOL.md). The port driver would
+%% take a frame of any length, so the four bytes of the length are added and taken off here. Pure.
 -module(mod_mqtt_rollup_wire).
 
--export([protocol/0, encode/1, decode/1, atoms/0]).
+-export([protocol/0, encode/1, decode/1, framed/1, splitter/0, split/2, atoms/0]).
 
--export_type([frame/0, failure/0, id/0, publication/0]).
+-export_type([frame/0, failure/0, id/0, publication/0, splitter/0]).
 
 -type id() :: non_neg_integer().
 -type failure() :: {Code :: atom(), Place :: binary(), Message :: binary()}.
@@ -29,6 +29,9 @@
     | {committed, Epoch :: non_neg_integer(), Number :: non_neg_integer()}
     | {publish, [publication()]}
     | {log, debug | info | warning | error, binary()}.
+
+%% What has come of the next frames, newest first, and how many bytes of them are wanted before looking again.
+-opaque splitter() :: {Have :: non_neg_integer(), Want :: pos_integer(), [binary()]}.
 
 -define(FRAME_BYTES_MAX, 16 * 1024 * 1024).
 -define(PUBLICATIONS_MAX, 256).
@@ -56,11 +59,41 @@ encode_term(Term) ->
         _ -> {error, too_large}
     end.
 
+%% @doc A frame with its length, as it goes into the pipe.
+-spec framed(binary()) -> iodata().
+framed(Bin) ->
+    [<<(byte_size(Bin)):32>>, Bin].
+
+%% @doc The beginning of what a program says.
+-spec splitter() -> splitter().
+splitter() ->
+    {0, 4, []}.
+
+%% @doc The frames that are whole with some more bytes. A length that no frame has is refused before there
+%% are so many bytes.
+-spec split(binary(), splitter()) -> {ok, [binary()], splitter()} | {error, Reason :: string()}.
+split(Bin, {Have, Want, Parts}) when Have + byte_size(Bin) < Want ->
+    {ok, [], {Have + byte_size(Bin), Want, [Bin | Parts]}};
+split(Bin, {_, _, []}) ->
+    whole(Bin, []);
+split(Bin, {_, _, Parts}) ->
+    whole(iolist_to_binary(lists:reverse([Bin | Parts])), []).
+
+-spec whole(binary(), [binary()]) -> {ok, [binary()], splitter()} | {error, Reason :: string()}.
+whole(<<Length:32, _/binary>>, _) when Length > ?FRAME_BYTES_MAX ->
+    {error, "a frame is too large"};
+whole(<<Length:32, Frame:Length/binary, Rest/binary>>, Frames) ->
+    whole(Rest, [Frame | Frames]);
+whole(<<>>, Frames) ->
+    {ok, lists:reverse(Frames), splitter()};
+whole(<<Length:32, _/binary>> = Rest, Frames) ->
+    {ok, lists:reverse(Frames), {byte_size(Rest), 4 + Length, [Rest]}};
+whole(Rest, Frames) ->
+    {ok, lists:reverse(Frames), {byte_size(Rest), 4, [Rest]}}.
+
 %% @doc A frame of the program. Nothing in it can create an atom, a fun or a reference that is not
 %% there already; what is no frame of the protocol is refused.
 -spec decode(binary()) -> {ok, frame()} | {error, Reason :: string()}.
-decode(Bin) when byte_size(Bin) > ?FRAME_BYTES_MAX ->
-    {error, "a frame is too large"};
 decode(Bin) ->
     %% The atoms of the protocol exist from the moment this module is loaded.
     try binary_to_term(Bin, [safe]) of

@@ -147,6 +147,7 @@ connect(Options) ->
     Waiting =:= 0 andalso ?assertMatch({feed, _, _, _, _, _, []}, frame(Port)),
     Port.
 
+%% Each frame comes back with the length that it was given, in a packet of its own.
 open(Program) ->
     Args =
         case Program of
@@ -159,7 +160,7 @@ kill(Port) ->
     case erlang:port_info(Port, os_pid) of
         {os_pid, OsPid} ->
             catch port_close(Port),
-            mod_mqtt_rollup_program:kill(OsPid);
+            mod_mqtt_rollup_program:kill(mod_mqtt_rollup_program:process(OsPid));
         undefined ->
             ok
     end.
@@ -173,7 +174,7 @@ frame(Port) ->
 
 any_frame(Port) ->
     receive
-        {Port, {data, Bin}} -> binary_to_term(Bin)
+        {Port, {data, <<_:32, Bin/binary>>}} -> binary_to_term(Bin)
     after 5000 -> none
     end.
 

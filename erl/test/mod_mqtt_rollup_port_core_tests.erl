@@ -161,7 +161,7 @@ an_exit_is_logged_with_its_meaning_test() ->
 
 an_answer_goes_to_whoever_asked_test() ->
     {S1, E1} = handle({request, alice, status, 5000}, running()),
-    ?assertEqual([{send, {request, 2}, {request, 2, 5000, status}}, {start_timer, {request, 2}, 5000}], E1),
+    ?assertEqual([{start_timer, {request, 2}, 5000}, {send, {request, 2}, {request, 2, 5000, status}}], E1),
     {S2, _} = handle({request, bob, status, 5000}, S1),
     {S3, E3} = handle({frame, {reply, 3, {ok, #{a => 1}}}}, S2),
     ?assertEqual([{cancel_timer, {request, 3}}, {reply, bob, {ok, #{a => 1}}}], E3),
@@ -178,7 +178,7 @@ a_late_answer_is_dropped_and_counted_test() ->
 
 a_full_pipe_is_an_answer_test() ->
     {S1, _} = handle({request, alice, status, 5000}, running()),
-    ?assertMatch({_, [{reply, alice, {error, {unavailable, _, _}}}]}, handle({unsent, 2}, S1)).
+    ?assertMatch({_, [_, {reply, alice, {error, {unavailable, _, _}}}]}, handle({unsent, 2}, S1)).
 
 questions_are_answered_while_the_program_is_down_test() ->
     ?assertMatch({_, [{reply, alice, {error, {unavailable, _, _}}}]}, handle({request, alice, status, 1}, new())).
@@ -309,7 +309,7 @@ a_violation_closes_the_port_test_() ->
      || Step <- [
             handle({bad_frame, "x"}, running()),
             handle({frame, hello()}, running()),
-            handle({frame, {checked, 1, ok}}, running()),
+            handle({frame, {checked, 1, ok}}, greeted()),
             %% The answer to nothing that was sent.
             handle({frame, {configured, 77, ok}}, running()),
             handle({frame, {notify, 1, #{}}}, greeted()),
@@ -318,8 +318,8 @@ a_violation_closes_the_port_test_() ->
     ].
 
 logs_of_the_program_keep_their_level_test() ->
-    ?assertMatch({_, [{log, warning, <<"disk">>}]}, handle({frame, {log, warning, <<"disk">>}}, running())),
-    {_, [{log, info, Text}]} = handle({frame, {log, info, <<"a", 255>>}}, running()),
+    ?assertMatch({_, [_, {log, warning, <<"disk">>}]}, handle({frame, {log, warning, <<"disk">>}}, running())),
+    {_, [_, {log, info, Text}]} = handle({frame, {log, info, <<"a", 255>>}}, running()),
     ?assert(is_list(unicode:characters_to_list(Text))).
 
 stopping_closes_the_port_and_answers_everybody_test() ->
@@ -366,26 +366,6 @@ a_reload_goes_to_the_feed_when_the_program_has_taken_it_test() ->
     Refusal = {error, [{bad_config, <<>>, <<"no">>}]},
     ?assertEqual([], link_effects(element(2, handle({frame, {configured, 2, Refusal}}, S1)))).
 
-the_feed_can_be_taken_out_and_put_in_test() ->
-    {S1, E1} = handle({configure, ?CONFIG}, running_with_feed()),
-    %% The client that takes over will say that it is online.
-    ?assertMatch([{status, offline}, {send, _, _} | _], E1),
-    {S2, E2} = handle({frame, {configured, 2, ok}}, S1),
-    ?assertEqual([{feed, off}], link_effects(E2)),
-    {S3, _} = handle({configure, ?WITH_FEED}, S2),
-    {S4, E4} = handle({frame, {configured, 3, ok}}, S3),
-    %% The client that goes will say that it is offline.
-    ?assertEqual([{feed, {up, ?FEED}}], link_effects(E4)),
-    ?assert(lists:member({start_timer, online, 6000}, E4)),
-    ?assertMatch({_, [{status, online}]}, handle({timer, online}, S4)),
-    ?assertMatch({_, []}, handle({timer, online}, S2)).
-
-a_refused_reload_without_the_feed_leaves_it_online_test() ->
-    {S1, _} = handle({configure, ?CONFIG}, running_with_feed()),
-    Refusal = {error, [{bad_config, <<>>, <<"no">>}]},
-    {_, E} = handle({frame, {configured, 2, Refusal}}, S1),
-    ?assertEqual([{status, online}], link_effects(E)).
-
 without_a_program_the_feed_is_configured_at_once_test() ->
     {_, E} = handle({configure, ?WITH_FEED}, new()),
     ?assertEqual([{feed, {configure, ?FEED}}], link_effects(E)).
@@ -395,7 +375,7 @@ a_restart_tells_the_feed_what_to_collect_until_the_program_runs_test() ->
     Collect = {feed, {configure, ?MORE}},
     ?assertEqual([{feed, down}, {status, offline}, Collect], Restart(running_with_feed())),
     ?assertEqual([Collect], Restart(greeted_with_feed())),
-    {Sent, _} = handle({configure, ?CONFIG}, running_with_feed()),
+    {Sent, _} = handle({configure, ?WITH_FEED}, running_with_feed()),
     ?assertEqual([{feed, down}, {status, offline}, Collect], Restart(Sent)).
 
 a_reload_before_the_program_is_configured_goes_to_the_feed_at_once_test() ->
@@ -495,15 +475,35 @@ more_publications_than_allowed_are_a_violation_test() ->
     {S2, _} = handle({published, 256, 0}, S1),
     ?assertMatch({_, [{publish, _}]}, handle({frame, {publish, Many}}, S2)).
 
-publications_are_answered_over_reloads_test() ->
-    {S1, _} = handle({frame, {publish, [publication()]}}, running_with_feed()),
-    {S2, _} = handle({configure, ?CONFIG}, S1),
-    {S3, _} = handle({frame, {configured, 2, ok}}, S2),
-    {S4, [{send, control, {published, 1, 0}}]} = handle({published, 1, 0}, S3),
-    {S5, _} = handle({configure, ?WITH_FEED}, S4),
-    {S6, _} = handle({frame, {configured, 3, ok}}, S5),
-    Many = lists:duplicate(256, publication()),
-    ?assertMatch({_, [{publish, _}]}, handle({frame, {publish, Many}}, S6)).
+notifications_without_credit_are_a_violation_test() ->
+    Notify = fun(N, S) -> handle({frame, {notify, N, #{}}}, S) end,
+    Full = lists:foldl(fun(N, S) -> element(1, Notify(N, S)) end, running(), lists:seq(1, 64)),
+    ?assert(lists:member(close, element(2, Notify(65, Full)))),
+    {Less, _} = handle({notified, 1}, Full),
+    ?assertMatch({_, [{notify, 65, _}]}, Notify(65, Less)).
+
+log_lines_without_end_are_a_violation_test() ->
+    Log = fun(S) -> handle({frame, {log, info, <<"x">>}}, S) end,
+    Full = lists:foldl(fun(_, S) -> element(1, Log(S)) end, running(), lists:seq(1, 1000)),
+    ?assert(lists:member(close, element(2, Log(Full)))),
+    {Later, []} = handle({timer, logs}, Full),
+    ?assertMatch({_, [{start_timer, logs, 1000}, {log, info, <<"x">>}]}, Log(Later)).
+
+a_line_of_the_log_is_one_line_and_not_long_test() ->
+    {_, [_, {log, info, Line}]} = handle({frame, {log, info, <<"a\nforged\e[31m">>}}, running()),
+    ?assertEqual(<<"a\\nforged\\x{1b}[31m">>, Line),
+    {_, [_, {log, info, Long}]} = handle({frame, {log, info, binary:copy(<<"x">>, 100000)}}, running()),
+    ?assertEqual(8192, byte_size(Long)).
+
+a_restart_forgets_the_failures_too_test() ->
+    {S, _} = handle({restart, ?OTHER}, run(failed(3, new()))),
+    {Greeted, _} = handle(opened, S),
+    ?assertEqual([250], delays(element(2, handle({exited, 1}, Greeted)))).
+
+a_configuration_is_checked_by_the_running_program_test() ->
+    {S, E} = handle({request, alice, {check, ?SENT}, 5000}, running()),
+    ?assertEqual([{start_timer, {request, 2}, 5000}, {send, {request, 2}, {check, 2, ?SENT}}], E),
+    ?assertMatch({_, [_, {reply, alice, ok}]}, handle({frame, {checked, 2, ok}}, S)).
 
 %%% Helpers
 

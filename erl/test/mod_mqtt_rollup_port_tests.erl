@@ -48,24 +48,13 @@ without_the_program_test_() ->
                 unlink(Server),
                 Monitor = monitor(process, Server),
                 %% The options instead of the core, which is the argument of the call that fails.
-                _ = sys:replace_state(Server, fun(State) -> setelement(4, State, element(3, State)) end),
+                _ = sys:replace_state(Server, fun(State) -> {owner, setelement(4, element(2, State), element(3, element(2, State)))} end),
                 ?assertEqual({error, unavailable}, mod_mqtt_rollup_port:info(<<"second.example">>)),
                 receive
                     {'DOWN', Monitor, process, Server, Reason} ->
                         ?assertMatch({function_clause, _}, Reason),
                         ?assertEqual(nomatch, string:find(io_lib:format("~p", [Reason]), "secret"))
                 end
-            end}
-        end,
-        fun(_) ->
-            {"a missing program cannot check", fun() ->
-                ?assertMatch({unavailable, _}, mod_mqtt_rollup_program:check("/nonexistent", #{}, []))
-            end}
-        end,
-        fun(_) ->
-            {"a program that ends at once cannot check", fun() ->
-                ?assertMatch({unavailable, _}, mod_mqtt_rollup_program:check("/bin/false", #{}, [])),
-                ?assertEqual([], [M || {P, _} = M <- element(2, process_info(self(), messages)), is_port(P)])
             end}
         end,
         fun(_) ->
@@ -94,7 +83,7 @@ it_comes_back_after_a_kill(_) ->
     {timeout, 30,
         {"it comes back after a kill", fun() ->
             #{os_pid := First} = running(),
-            ok = mod_mqtt_rollup_program:kill(First),
+            ok = mod_mqtt_rollup_program:kill(mod_mqtt_rollup_program:process(First)),
             #{os_pid := Second, restarts := 1} = until(fun
                 (#{phase := running, os_pid := Pid}) -> Pid =/= First;
                 (_) -> false
@@ -115,12 +104,13 @@ a_refused_reload_leaves_it_running(#{options := Options}) ->
 
 another_data_dir_restarts_it(#{options := Options, dir := Dir}) ->
     {"another data_dir restarts it", fun() ->
-        #{os_pid := First} = running(),
+        #{os_pid := OsPid} = running(),
+        First = mod_mqtt_rollup_program:process(OsPid),
         Other = filename:join(Dir, "other"),
         load(?HOST, Options#{data_dir := list_to_binary(Other)}),
         mod_mqtt_rollup_port:reload(?HOST),
         until(fun
-            (#{phase := running, os_pid := Pid}) -> Pid =/= First;
+            (#{phase := running, os_pid := Pid}) -> Pid =/= OsPid;
             (_) -> false
         end),
         ?assertNot(mod_mqtt_rollup_program:is_alive(First)),
@@ -131,8 +121,10 @@ another_data_dir_restarts_it(#{options := Options, dir := Dir}) ->
 stopping_ends_the_program(#{server := Server}) ->
     {"stopping ends the program", fun() ->
         #{os_pid := OsPid} = running(),
+        Process = mod_mqtt_rollup_program:process(OsPid),
+        ?assert(mod_mqtt_rollup_program:is_alive(Process)),
         ok = gen_server:stop(Server),
-        ?assertNot(mod_mqtt_rollup_program:is_alive(OsPid))
+        ?assertNot(mod_mqtt_rollup_program:is_alive(Process))
     end}.
 
 a_second_program_does_not_get_the_history(#{options := Options}) ->
@@ -147,13 +139,14 @@ a_second_program_does_not_get_the_history(#{options := Options}) ->
     end}.
 
 a_configuration_can_be_checked(#{options := Options}) ->
-    {"a configuration can be checked", fun() ->
+    {"the running program checks a configuration", fun() ->
+        running(),
         Check = fun(Alerts) ->
-            mod_mqtt_rollup_program:check(
-                mod_mqtt_rollup_config:program(Options),
-                mod_mqtt_rollup_config:rules(Options#{alerts := Alerts}),
-                mod_mqtt_rollup_config:brokers(?HOST, Options)
-            )
+            Config = #{
+                rules => mod_mqtt_rollup_config:rules(Options#{alerts := Alerts}),
+                brokers => mod_mqtt_rollup_config:brokers(?HOST, Options)
+            },
+            mod_mqtt_rollup_port:request(?HOST, {check, Config}, 5000)
         end,
         ?assertEqual(ok, Check([{<<"a">>, #{stream => <<"t">>, raise => <<"value > 1">>}}])),
         ?assertMatch(
@@ -165,6 +158,63 @@ a_configuration_can_be_checked(#{options := Options}) ->
             Check([{<<"a">>, #{stream => <<"t">>, raise => <<"value >">>}}])
         )
     end}.
+
+%%% A program that does not keep to the protocol: a script that says hello and is configured first.
+
+a_wild_program_is_ended_test_() ->
+    [
+        {Name, {timeout, 60, fun() -> wild(Deed, Problem) end}}
+     || {Name, Deed, Problem} <- [
+            {"a frame of a gigabyte", "out(struct.pack('>I', 1 << 30)); flood(b'x' * 65536)", "a frame is too large"},
+            {"log lines without end", "flood(frame(log))", "it writes into the log without end"},
+            {"notifications without credit", "flood(frame(notify))", "a notification without credit"},
+            {"long log lines without end", "flood(frame(long))", "it writes into the log without end"}
+        ]
+    ].
+
+wild(Deed, Expected) ->
+    Term = fun(T) -> io_lib:format("~w", [binary_to_list(term_to_binary(T))]) end,
+    Notification = #{to => [], topic => <<"t">>, id => <<"i">>, body => <<>>},
+    Script = [
+        "#!/usr/bin/python3\n"
+        "import os, struct\n"
+        "def frame(term):\n    return struct.pack('>I', len(term)) + bytes(term)\n"
+        "def out(data):\n    while data:\n        data = data[os.write(4, data):]\n"
+        "def flood(data):\n    while True:\n        out(data)\n",
+        "log = ", Term({log, debug, <<"line">>}), "\n",
+        "notify = ", Term({notify, 1, Notification}), "\n",
+        "long = bytes([131, 104, 3, 119, 3]) + b'log' + bytes([119, 5]) + b'debug' + bytes([109]) + "
+        "struct.pack('>I', 1 << 23) + b'x' * (1 << 23)\n"
+        "out(frame(", Term({hello, #{protocol => 1, build => <<"wild">>}}), "))\n",
+        "os.read(3, 65536)\n"
+        "out(frame(", Term({configured, 1, ok}), "))\n",
+        Deed, "\n"
+    ],
+    Path = string:trim(os:cmd("mktemp")),
+    ok = file:write_file(Path, Script),
+    ok = file:change_mode(Path, 8#700),
+    Before = erlang:memory(total),
+    Started = start(#{program => list_to_binary(Path)}),
+    try
+        #{problem := Problem} = until(fun(#{problem := P}) -> P =/= none end),
+        ?assertNotEqual({nomatch, Problem}, {binary:match(Problem, list_to_binary(Expected)), Problem}),
+        ?assert(erlang:memory(total) - Before < 300 * 1024 * 1024)
+    after
+        stop(Started),
+        file:delete(Path)
+    end.
+
+a_process_number_that_another_has_now_is_left_alone_test() ->
+    Port = open_port({spawn_executable, os:find_executable("cat")}, [binary]),
+    {os_pid, OsPid} = erlang:port_info(Port, os_pid),
+    Process = mod_mqtt_rollup_program:process(OsPid),
+    {OsPid, Start} = Process,
+    Earlier = {OsPid, integer_to_binary(binary_to_integer(Start) - 1)},
+    ?assertNot(mod_mqtt_rollup_program:is_alive(Earlier)),
+    ok = mod_mqtt_rollup_program:kill(Earlier),
+    ?assert(mod_mqtt_rollup_program:is_alive(Process)),
+    ok = mod_mqtt_rollup_program:kill(Process),
+    catch port_close(Port).
 
 %%% Helpers
 

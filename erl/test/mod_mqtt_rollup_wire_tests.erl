@@ -66,3 +66,22 @@ what_is_sent_is_read_back_test() ->
 too_large_a_frame_is_not_sent_test() ->
     Huge = binary:copy(<<0>>, 16 * 1024 * 1024),
     ?assertEqual({error, too_large}, mod_mqtt_rollup_wire:encode({configure, 1, Huge})).
+
+frames_are_found_wherever_the_pipe_cuts_them_test_() ->
+    Frames = [<<>>, <<"a">>, binary:copy(<<"b">>, 300), <<"c">>],
+    All = iolist_to_binary([mod_mqtt_rollup_wire:framed(Frame) || Frame <- Frames]),
+    [
+        ?_assertEqual(Frames, split(All, Size, mod_mqtt_rollup_wire:splitter()))
+     || Size <- [1, 2, 3, 5, 100, 299, byte_size(All)]
+    ].
+
+split(Bin, Size, Splitter) when byte_size(Bin) =< Size ->
+    {ok, Frames, _} = mod_mqtt_rollup_wire:split(Bin, Splitter),
+    Frames;
+split(Bin, Size, Splitter) ->
+    <<Part:Size/binary, Rest/binary>> = Bin,
+    {ok, Frames, Next} = mod_mqtt_rollup_wire:split(Part, Splitter),
+    Frames ++ split(Rest, Size, Next).
+
+a_length_that_no_frame_has_is_refused_at_once_test() ->
+    ?assertMatch({error, _}, mod_mqtt_rollup_wire:split(<<(1 bsl 30):32>>, mod_mqtt_rollup_wire:splitter())).

@@ -19,7 +19,7 @@ PURE = {
 # Of these: they look at ejabberd's own options and whether a file is there.
 MAY_LOOK = {"config", "options"}
 # Processes that send each other messages, and the supervisor that one of them looks after.
-PARTNERS = {"feed", "feed_sup", "port", "publisher"}
+PARTNERS = {"feed", "feed_sup", "notify", "port", "publisher"}
 
 CALL = re.compile(rf"\b{PREFIX}_(\w+):[a-z]\w*\(|\b{PREFIX}:[a-z]\w*\(")
 IMPURE = re.compile(
