@@ -268,7 +268,10 @@ fact(Prefix, Key, Value) ->
 show(null) -> <<>>;
 show(Value) when is_number(Value) -> mod_mqtt_rollup_text:number(Value);
 show(Value) when is_atom(Value) -> atom_to_binary(Value, utf8);
-show(Value) when is_binary(Value) -> Value.
+%% A fact is a line; a problem may have several.
+show(Value) when is_binary(Value) ->
+    Lines = [string:trim(Line) || Line <- binary:split(Value, <<"\n">>, [global])],
+    iolist_to_binary(lists:join(<<" ">>, [mod_mqtt_rollup_text:printable(Line) || Line <- Lines])).
 
 %% Goes through all pages. Rows of a history carry the decimals of their answer.
 -spec all_rows(binary(), mod_mqtt_rollup_adhoc:ask(), non_neg_integer(), [[term()]]) -> [term()].

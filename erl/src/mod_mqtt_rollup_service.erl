@@ -292,8 +292,8 @@ run(VHost, #iq{from = From, sub_els = [Received]} = IQ, Session) ->
             false -> {error, {denied, <<>>, mod_mqtt_rollup_text:t(Language, denied)}}
         end,
     case Result of
-        {error, Failure} -> stanza_error(Failure, IQ, Page);
-        Answer -> Answer
+        {error, Failure} -> mod_mqtt_rollup_text:xml(stanza_error(Failure, IQ, Page));
+        {Reply, Next} -> {mod_mqtt_rollup_text:xml(Reply), Next}
     end.
 
 -spec execute(

@@ -103,7 +103,7 @@ the_end_says_offline_test() ->
 %% The owner of the port is the process of the test.
 with_publisher(Test) ->
     ?FAKE:start(),
-    ?FAKE:load(?HOST, mod_mqtt, #{}),
+    ?FAKE:load(?HOST, mod_mqtt, #{access_publish => []}),
     ?FAKE:load(?HOST, mod_mqtt_rollup, #{brokers => [], streams => [{<<"t">>, #{topic => <<"a">>}}], limits => #{}, data_dir => "/nonexistent"}),
     register(gen_mod:get_module_proc(?HOST, mod_mqtt_rollup_port), self()),
     {ok, Publisher} = mod_mqtt_rollup_publisher:start_link(?HOST),

@@ -43,3 +43,7 @@ def test_a_printed_command_runs(server, command):
     words = [word.replace("example.org", "localhost") for word in shlex.split(command)]
     printed = server.ctl(*words)
     assert "rror" not in printed and "requires" not in printed, printed
+
+
+def test_who_lets_everybody_overwrite_alert_states_is_warned(server):
+    assert [line for line in server.log_lines() if "every user may publish on alerts/# and stats/#" in line]

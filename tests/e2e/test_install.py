@@ -207,6 +207,10 @@ def test_a_broken_rule_at_the_start_of_ejabberd_is_told_and_can_be_mended(home):
     server.start()
     server.wait_for_log("the program cannot begin")
     server.wait_for_log(r"modules->mod_mqtt_rollup->alerts->hot->raise: ")
+    # A problem of several lines is one fact, and a fact is one line.
+    facts = server.ctl("mqtt_rollup_status", "localhost").splitlines()
+    assert [line for line in facts if line.count("\t") != 1] == []
+    assert any(line.startswith("program.problem\tthe program cannot begin: ") and "raise" in line for line in facts)
     home.reconfigure(server, options.replace("> >", ">"), r"the program is running")
 
 
