@@ -131,7 +131,7 @@ answer_with(Answer) ->
 
 answer() ->
     receive
-        {'$gen_cast', {published, port, Count, Refused}} -> {Count, Refused}
+        {'$gen_cast', {of_run, port, {published, Count, Refused}}} -> {Count, Refused}
     after 5000 -> none
     end.
 
