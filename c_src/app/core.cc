@@ -116,10 +116,12 @@ const char* consequence_of(DropReason reason) {
   switch (reason) {
     case DropReason::too_many_series:
       return "no more series are taken, `limits: series` or `series_per_stream` is reached";
+    case DropReason::too_many_new_series:
+      return "new series are not taken, more than `limits: new_series` come in a second";
     case DropReason::alerts_per_rule:
       return "no more series are watched, `limits: alerts_per_rule` is reached";
     case DropReason::topic_collision:
-      return "not published, as another series or alert publishes on the same topic";
+      return "not published, as the topic has an owner";
     case DropReason::bad_template:
       return "not published, as the template makes no topic";
     default:

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/outputs.h"
+#include "engine/registry.h"
 
 namespace rollup::engine {
 
@@ -103,6 +104,11 @@ void add_instance(State& state, AlertIndex alert, SeriesId id) {
   instance.alert = alert;
   instance.series = id;
   const AlertPlan& plan = state.plan->alerts[alert];
+  if (plan.topic) {
+    instance.has_topic =
+        claim_topic(state, id, state.plan->streams[plan.stream].config.broker,
+                    alert_topic(plan, state.infos[id].captures), "alert " + plan.config.name);
+  }
   attach_references(state, index, plan.raise_references, runtime.raise,
                     state.instances[index].raise_series);
   attach_references(state, index, plan.clear_references, runtime.clear,
@@ -244,6 +250,9 @@ std::string make_id(Time wall, std::uint64_t number, SeriesId series) {
 }
 
 void publish(const State& state, const Instance& instance, const Now& now, Effects& effects) {
+  if (!instance.has_topic) {
+    return;
+  }
   effects.push_back(effect::PublishAlert{describe(state, instance, now)});
 }
 
@@ -408,7 +417,9 @@ void end_missing(const State& state, const State& next, Effects& effects) {
     AlertState ended = describe(state, instance, state.done);
     ended.phase = AlertPhase::ok;
     ended.since = state.done.wall;
-    effects.push_back(effect::PublishAlert{ended});
+    if (instance.has_topic) {
+      effects.push_back(effect::PublishAlert{ended});
+    }
     if (kept == nullptr && instance.phase == AlertPhase::alarm) {
       effects.push_back(effect::Notify{ended, instance.began});
     }

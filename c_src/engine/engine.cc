@@ -92,6 +92,10 @@ tl::expected<SeriesId, DropReason> Engine::add_series(const SeriesKey& key) {
   return engine::add_series(impl_->state, key, LimitRule::enforce);
 }
 
+bool Engine::has_series(const SeriesKey& key) const {
+  return engine::find_series(impl_->state, key).has_value();
+}
+
 void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   State& state = impl_->state;
   if (impl_->is_due(now) || impl_->is_clock_set(now)) {

@@ -63,6 +63,8 @@ class Engine {
   // series that was left without its numbers when a limit was lowered.
   tl::expected<SeriesId, DropReason> add_series(const SeriesKey& key);
 
+  bool has_series(const SeriesKey& key) const;
+
   // Takes one sample. Counts it as accepted, or as dropped with a reason.
   void observe(const Sample& sample, const Now& now, Effects& effects);
   // The same for many, in their order; faster, because memory is fetched ahead.

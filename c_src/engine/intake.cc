@@ -20,7 +20,8 @@ bool is_meant_for(const Message& message, const StreamPlan& stream) {
 Intake::Intake(Engine& engine)
     : engine_(engine),
       decoder_(engine.plan().config.limits),
-      topics_(engine.plan().topics.size()) {}
+      topics_(engine.plan().topics.size()),
+      new_in_second_(engine.plan().streams.size()) {}
 
 void Intake::accept(const Message& message, std::vector<Sample>& samples,
                     std::vector<NewSeries>& created) {
@@ -35,7 +36,7 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
     return;
   }
   streams_.clear();
-  if (is_topic_name(message.topic)) {
+  if (message.topic.size() <= engine_.plan().config.limits.topic && is_topic_name(message.topic)) {
     engine_.plan().topics[message.broker].match(message.topic, streams_);
   }
   if (streams_.empty()) {
@@ -102,7 +103,7 @@ bool Intake::bind(const Message& message, Slot& slot, std::size_t field,
   const SeriesKey key{stream.config.name, stream.config.broker, message.topic,
                       stream.config.fields[field].name};
   const std::size_t before = engine_.series_count();
-  const tl::expected<SeriesId, DropReason> id = engine_.add_series(key);
+  const tl::expected<SeriesId, DropReason> id = add(message, slot.stream, key);
   if (!id) {
     engine_.ledger().drop(slot.stream, id.error(), message.topic);
     engine_.ledger().notice(id.error(), "stream " + stream.config.name, message.topic);
@@ -113,6 +114,24 @@ bool Intake::bind(const Message& message, Slot& slot, std::size_t field,
     created.push_back({*id, key});
   }
   return true;
+}
+
+// By arrivals, so that a backlog meets the limit that it would have met in time. Two links may be
+// taken in a second apart.
+tl::expected<SeriesId, DropReason> Intake::add(const Message& message, StreamIndex stream,
+                                               const SeriesKey& key) {
+  if (!engine_.has_series(key)) {
+    constexpr Duration kSecond = std::chrono::seconds(1);
+    NewInSecond& now = new_in_second_[stream];
+    if (message.arrival >= now.since + kSecond || message.arrival < now.since - kSecond) {
+      now = {floor_to(message.arrival, kSecond), 0};
+    }
+    if (now.count >= engine_.plan().config.limits.new_series) {
+      return tl::unexpected(DropReason::too_many_new_series);
+    }
+    ++now.count;
+  }
+  return engine_.add_series(key);
 }
 
 }  // namespace rollup::engine

@@ -40,6 +40,11 @@ class Intake {
     StreamIndex stream = 0;
     SeriesId series = 0;  // kUnbound until its first value
   };
+  // How many series a stream was given in the second of `since`.
+  struct NewInSecond {
+    Time since;
+    std::uint32_t count = 0;
+  };
   // A topic's slots: those of a stream stand together, in the order of its fields.
   struct Range {
     std::uint32_t begin = 0;
@@ -51,6 +56,8 @@ class Intake {
   void decode(const Message& message, std::uint32_t first_slot, std::vector<Sample>& samples,
               std::vector<NewSeries>& created);
   bool bind(const Message& message, Slot& slot, std::size_t field, std::vector<NewSeries>& created);
+  tl::expected<SeriesId, DropReason> add(const Message& message, StreamIndex stream,
+                                         const SeriesKey& key);
 
   Engine& engine_;
   decode::PayloadDecoder decoder_;
@@ -63,6 +70,7 @@ class Intake {
   // Per broker. Only topics that have a series: what is never a sample must not fill the memory.
   std::vector<TopicMap> topics_;
   std::vector<Slot> slots_;
+  std::vector<NewInSecond> new_in_second_;  // per stream
   std::vector<decode::FieldResult> results_;
   std::vector<StreamIndex> streams_;
 };

@@ -14,7 +14,7 @@ namespace rollup::engine {
 
 namespace {
 
-// Names that templates may use beside the captured ones.
+// Names that templates may use beside the captured ones; those of messages are all there are.
 const std::vector<std::string> kOutputNames = {"topic", "series", "stream", "field", "unit"};
 const std::vector<std::string> kAlertTopicNames = {"alert", "topic", "series", "stream", "field"};
 const std::vector<std::string> kMessageNames = {"alert", "topic", "series", "stream",   "field",
@@ -180,7 +180,7 @@ class Compiler {
       return;
     }
     for (const std::string& name : filter->names()) {
-      if (std::find(kOutputNames.begin(), kOutputNames.end(), name) != kOutputNames.end()) {
+      if (std::find(kMessageNames.begin(), kMessageNames.end(), name) != kMessageNames.end()) {
         error(place + "->topic", "the level name {" + name + "} has a meaning of its own");
       }
     }
@@ -368,6 +368,11 @@ class Compiler {
       }
     }
     for (const Published& each : published) {
+      if (each.topic->level_pattern().front() == "rollup") {
+        error(each.place, "'" + each.topic->text() +
+                              "' is below rollup/, where the module tells of itself. Publish below "
+                              "another first level, as stats/{series}");
+      }
       check_loop(each.place, each.broker, *each.topic);
       for (const Published& other : published) {
         if (&other == &each) {
@@ -424,6 +429,15 @@ class Compiler {
 };
 
 }  // namespace
+
+std::string alert_topic(const AlertPlan& alert, const Captures& captures) {
+  if (!alert.topic) {
+    return {};
+  }
+  Captures names = captures;
+  names.emplace_back("alert", alert.config.name);
+  return alert.topic->expand_topic(names);
+}
 
 tl::expected<Plan, Errors> compile(const Config& config, const Zone& zone, const LinkRules& links) {
   return Compiler(config, zone, links).run();

@@ -68,6 +68,9 @@ struct AlertPlan {
   bool reads_windows = false;
 };
 
+// Where the rule's state of a series with these captures (SeriesInfo) is published; "" if nowhere.
+std::string alert_topic(const AlertPlan& alert, const Captures& captures);
+
 struct Plan {
   Config config;
   Zone zone;
@@ -89,7 +92,7 @@ struct LinkRules {
 // All mistakes at once, each with its path. Checks: filters, templates, conditions; that names
 // exist (streams, brokers, aggregates, captured names); that windows fit the resolution; that no
 // output or alert topic may match a stream's filter on the same broker (no feedback loops); that
-// two outputs cannot have one topic where that can be seen.
+// two outputs cannot have one topic, and none the module's own, where that can be seen.
 tl::expected<Plan, Errors> compile(const Config& config, const Zone& zone, const LinkRules& links);
 
 }  // namespace rollup::engine

@@ -48,11 +48,8 @@ void add_output_topics(State& state, SeriesId id) {
   const StreamState& stream = state.streams[entry.stream];
   for (const OutputPlan& output : stream.plan->outputs) {
     std::string topic = output.topic.expand_topic(info.captures);
-    const bool is_name = is_topic_name(topic);
-    if (!is_name || !state.topic_owner.emplace(output.config.broker + '\n' + topic, id).second) {
-      const auto reason = is_name ? DropReason::topic_collision : DropReason::bad_template;
-      state.ledger.drop(entry.stream, reason, info.key.topic);
-      state.ledger.notice(reason, "publish of stream " + stream.plan->config.name, info.key.topic);
+    if (!claim_topic(state, id, output.config.broker, topic,
+                     "publish of stream " + stream.plan->config.name)) {
       topic.clear();
     }
     info.output_topics.push_back(std::move(topic));
@@ -60,7 +57,30 @@ void add_output_topics(State& state, SeriesId id) {
   entry.outputs.resize(stream.plan->outputs.size());
 }
 
+// Where the module tells of itself.
+bool is_own_topic(std::string_view topic) {
+  return topic == "rollup" || topic.substr(0, 7) == "rollup/";
+}
+
 }  // namespace
+
+std::optional<SeriesId> find_series(const State& state, const SeriesKey& key) {
+  const auto found = state.by_key.find(key_of(key));
+  return found == state.by_key.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool claim_topic(State& state, SeriesId id, const std::string& broker, const std::string& topic,
+                 const std::string& what) {
+  const bool is_name = is_topic_name(topic);
+  if (is_name && !is_own_topic(topic) && state.taken_topics.insert(broker + '\n' + topic).second) {
+    return true;
+  }
+  const auto reason = is_name ? DropReason::topic_collision : DropReason::bad_template;
+  const std::string& of = state.infos[id].key.topic;
+  state.ledger.drop(state.entries[id].stream, reason, of);
+  state.ledger.notice(reason, what, of);
+  return false;
+}
 
 void find_next_boundary(State& state) {
   state.next_boundary = Time::max();

@@ -11,6 +11,13 @@ enum class LimitRule { enforce, keep_number };
 // As Engine::add_series(); never refuses with LimitRule::keep_number.
 tl::expected<SeriesId, DropReason> add_series(State& state, const SeriesKey& key, LimitRule limits);
 
+std::optional<SeriesId> find_series(const State& state, const SeriesKey& key);
+
+// Takes `topic` for an output or alert of the series. False if it may not have it, which is counted
+// and told of `what`: it is none, it has an owner (SEMANTICS 8.4), or is the module's own.
+bool claim_topic(State& state, SeriesId id, const std::string& broker, const std::string& topic,
+                 const std::string& what);
+
 // Lets the boundaries before `now` go by: nothing happens at them while no series is active.
 void pass_boundaries(StreamState& stream, const Now& now);
 

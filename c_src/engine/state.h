@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <tsl/robin_map.h>
@@ -85,6 +86,7 @@ struct Instance {
   HoldTimer clear;
   Due due;
   bool counts_time = false;  // one of the timers runs
+  bool has_topic = true;     // false: another one publishes there, and this one does not
   // Per reference of the condition; kNoSeries: none or several.
   std::vector<SeriesId> raise_series;
   std::vector<SeriesId> clear_series;
@@ -110,8 +112,8 @@ struct State {
   std::deque<SeriesInfo> infos;
   std::unordered_map<std::string, SeriesId> by_key;
   tsl::robin_map<std::string, std::vector<SeriesId>> by_name;
-  // Who publishes on a topic: broker, newline, topic.
-  std::unordered_map<std::string, SeriesId> topic_owner;
+  // Where an output or alert publishes: broker, newline, topic.
+  std::unordered_set<std::string> taken_topics;
   std::vector<SeriesId> dirty;
   std::vector<Instance> instances;
   std::vector<AlertRuntime> alerts;

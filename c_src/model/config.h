@@ -93,6 +93,8 @@ struct Alert {
 struct Limits {
   std::uint32_t series = 100'000;
   std::uint32_t series_per_stream = 50'000;
+  std::uint32_t new_series = 1000;     // per second and stream
+  std::uint32_t topic = 1024;          // bytes in
   std::uint32_t payload = 256 * 1024;  // bytes in
   std::uint32_t text = 4096;           // bytes out
   std::uint32_t json_depth = 64;

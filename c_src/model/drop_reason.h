@@ -19,16 +19,17 @@ enum class DropReason {
   too_large,      // payload over limits.payload
   too_deep,       // JSON nested deeper than limits.json_depth
   not_utf8,
-  too_many_series,  // limits.series or limits.series_per_stream
-  bad_topic,        // not a valid topic name, or no stream wants it
-  queue_full,       // the inbox was full and the message was QoS 0
+  too_many_series,      // limits.series or limits.series_per_stream
+  too_many_new_series,  // limits.new_series: they come too fast
+  bad_topic,            // no valid topic name, over limits.topic, or no stream wants it
+  queue_full,           // the inbox was full and the message was QoS 0
   // Of what a series would have had; counted beside values, once for each such thing there is.
-  topic_collision,  // an output or alert: another one publishes on the same topic
+  topic_collision,  // an output or alert: another one, or the module, publishes on that topic
   bad_template,     // an output or alert: what its template makes is no topic
   alerts_per_rule,  // an instance of a rule: limits.alerts_per_rule
 };
 
-inline constexpr std::size_t kDropReasonCount = 16;
+inline constexpr std::size_t kDropReasonCount = 17;
 
 constexpr bool is_of_values(DropReason reason) { return reason < DropReason::topic_collision; }
 

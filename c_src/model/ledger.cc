@@ -4,6 +4,19 @@ namespace rollup {
 
 namespace {
 
+// Enough to find the sender; what is hostile may be 64 KiB long.
+std::string_view beginning_of(std::string_view topic) {
+  constexpr std::size_t kBytesMax = 1024;
+  if (topic.size() <= kBytesMax) {
+    return topic;
+  }
+  std::size_t end = kBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(topic[end]) & 0xC0U) == 0x80U) {
+    --end;
+  }
+  return topic.substr(0, end);
+}
+
 // The values of `from`, beside what `to` has refused.
 void take_values(const Counters& from, Counters& to) {
   to.received = from.received;
@@ -27,7 +40,7 @@ void Ledger::drop(std::optional<StreamIndex> stream, DropReason reason, std::str
   const auto index = static_cast<std::size_t>(reason);
   counters.received += is_of_values(reason) ? count : 0;
   counters.dropped[index] += count;
-  counters.examples[index].assign(topic);
+  counters.examples[index].assign(beginning_of(topic));
 }
 
 void Ledger::notice(DropReason reason, std::string_view what, std::string_view topic) {

@@ -21,7 +21,7 @@ struct Counters {
   std::uint64_t received = 0;
   std::uint64_t accepted = 0;
   std::array<std::uint64_t, kDropReasonCount> dropped{};
-  // The newest topic that was dropped for each reason; "" if none was.
+  // The newest topic that was dropped for each reason, its first KiB; "" if none was.
   std::array<std::string, kDropReasonCount> examples;
 
   std::uint64_t of(DropReason reason) const { return dropped[static_cast<std::size_t>(reason)]; }

@@ -22,6 +22,12 @@ bool has_controls(std::string_view text) {
   return false;
 }
 
+// U+FFFE and U+FFFF: no XML may have them, so no stanza could name such a topic.
+bool has_noncharacters(std::string_view text) {
+  return text.find("\xEF\xBF\xBE") != std::string_view::npos ||
+         text.find("\xEF\xBF\xBF") != std::string_view::npos;
+}
+
 // Takes the levels of a topic off one by one, also empty ones.
 class LevelReader {
  public:
@@ -88,15 +94,15 @@ bool is_topic_name(std::string_view topic) {
     }
     is_ascii = is_ascii && byte < 0x80U;
   }
-  return is_ascii || (is_utf8(topic) && !has_controls(topic));
+  return is_ascii || (is_utf8(topic) && !has_controls(topic) && !has_noncharacters(topic));
 }
 
 Result<TopicFilter> TopicFilter::parse(std::string_view text) {
   if (text.empty() || text.size() > kTopicBytesMax) {
     return bad_topic("a topic filter has 1 to 65535 bytes");
   }
-  if (!is_utf8(text) || has_controls(text)) {
-    return bad_topic("a topic filter is UTF-8 without control characters");
+  if (!is_utf8(text) || has_controls(text) || has_noncharacters(text)) {
+    return bad_topic("a topic filter is UTF-8 without control characters, U+FFFE and U+FFFF");
   }
   TopicFilter filter;
   filter.text_ = text;

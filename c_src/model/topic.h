@@ -18,7 +18,7 @@
 namespace rollup {
 
 // Whether `topic` may be published to: 1 .. 65535 bytes of UTF-8, no NUL, no control characters
-// (U+0000..U+001F, U+007F..U+009F), no '+' or '#'.
+// (U+0000..U+001F, U+007F..U+009F), no U+FFFE or U+FFFF (no XML may have them), no '+' or '#'.
 bool is_topic_name(std::string_view topic);
 
 // Captured level names and their values, in the order of the filter.

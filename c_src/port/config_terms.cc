@@ -188,6 +188,8 @@ Limits read_limits(Failure& failure, const Term& term) {
   Limits limits;
   limits.series = limit("series");
   limits.series_per_stream = limit("series_per_stream");
+  limits.new_series = limit("new_series");
+  limits.topic = limit("topic");
   limits.payload = limit("payload");
   limits.text = limit("text");
   limits.json_depth = limit("json_depth");

@@ -84,13 +84,8 @@ std::optional<Publication> publication(const effect::PublishAlert& effect,
                                        const engine::Engine& engine) {
   const engine::Plan& plan = engine.plan();
   const engine::AlertPlan& alert = plan.alerts[effect.state.alert];
-  if (!alert.topic) {
-    return std::nullopt;
-  }
-  Captures names = engine.series(effect.state.series).captures;
-  names.emplace_back("alert", alert.config.name);
-  std::string topic = alert.topic->expand_topic(names);
-  if (!is_topic_name(topic)) {
+  std::string topic = engine::alert_topic(alert, engine.series(effect.state.series).captures);
+  if (topic.empty()) {
     return std::nullopt;
   }
   return Publication{std::move(topic),

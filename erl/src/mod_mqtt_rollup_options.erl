@@ -84,6 +84,8 @@ table(limits) ->
     [
         o(series, {int, 1, 10000000}, 100000, "Series in all"),
         o(series_per_stream, {int, 1, 10000000}, 50000, "Series of one stream"),
+        o(new_series, {int, 1, 1000000}, 1000, "New series of one stream in a second"),
+        o(topic, {int, 1, 65535}, 1024, "Bytes of a topic that comes in"),
         o(payload, {int, 1, 8 * ?MIB}, 262144, "Bytes of a payload that comes in"),
         o(text, {int, 1, 262144}, 4096, "Bytes of a text that goes out"),
         o(json_depth, {int, 1, 1000}, 64, "How deep JSON may be nested"),

@@ -166,7 +166,7 @@ atoms() ->
         [brokers, history, name, examples, state, connected, connecting, down, since_ms] ++
         [published, queued, last_error, bytes, journal_rows, outbox, last_commit_ms] ++
         [not_a_number, not_json, no_such_field, bad_time, future, too_late, out_of_range] ++
-        [too_deep, not_utf8, too_many_series, bad_topic, queue_full] ++
+        [too_deep, not_utf8, too_many_series, too_many_new_series, bad_topic, queue_full] ++
         [topic_collision, bad_template, alerts_per_rule] ++
         [rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
         [decimals, from_ms, to_ms, step_ms, spark] ++

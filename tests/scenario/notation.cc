@@ -186,6 +186,7 @@ std::string configure_alert(Config& config, const std::vector<std::string>& word
       {{"stream", [&](const auto& v) { return !(alert.stream = v).empty(); }},
        {"raise", [&](const auto& v) { return !(alert.raise = v).empty(); }},
        {"clear", [&](const auto& v) { return !(alert.clear = v).empty(); }},
+       {"topic", [&](const auto& v) { return !(alert.topic = v).empty(); }},
        {"for", [&](const auto& v) { return set_duration(alert.raise_for, v); }},
        {"clear_for", [&](const auto& v) { return set_duration(alert.clear_for, v); }},
        {"match",

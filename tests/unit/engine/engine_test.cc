@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "engine/intake.h"
@@ -315,6 +316,109 @@ TEST_F(EngineTest, MessagesWithIdentifiersGoToTheirStreamsOnly) {
   EXPECT_EQ(samples.size(), 3U);
   EXPECT_EQ(engine.ledger().unrouted().dropped[static_cast<std::size_t>(DropReason::bad_topic)],
             1U);
+}
+
+class IntakeTest : public EngineTest {
+ protected:
+  void start() {
+    engine_.emplace(testing::compile(config_));
+    intake_.emplace(*engine_);
+  }
+
+  void send(const std::string& topic, Duration after = Duration{0}) {
+    Message message;
+    message.topic = topic;
+    message.payload = "20";
+    message.arrival = kStart + after;
+    intake_->accept(message, samples_, created_);
+  }
+
+  std::uint64_t dropped(DropReason reason) const {
+    return engine_->ledger().stream(0).of(reason) + engine_->ledger().unrouted().of(reason);
+  }
+
+  std::optional<Engine> engine_;
+  std::optional<Intake> intake_;
+  std::vector<Sample> samples_;
+  std::vector<NewSeries> created_;
+};
+
+TEST_F(IntakeTest, TopicsOverTheLimitAreBadTopics) {  // SEMANTICS 9
+  config_.limits.topic = 20;
+  start();
+  send("home/01234567890/temp");
+  EXPECT_EQ(dropped(DropReason::bad_topic), 1U);
+  send("home/0123456789/temp");
+  EXPECT_EQ(dropped(DropReason::bad_topic), 1U);
+  EXPECT_EQ(samples_.size(), 1U);
+}
+
+TEST_F(IntakeTest, TopicsThatNoXmlMayHaveAreBadTopics) {  // SEMANTICS 9
+  start();
+  send("home/a\xEF\xBF\xBE/temp");
+  send("home/a\xEF\xBF\xBF/temp");
+  EXPECT_EQ(dropped(DropReason::bad_topic), 2U);
+  EXPECT_EQ(engine_->series_count(), 0U);
+}
+
+TEST_F(IntakeTest, NewSeriesOfAStreamHaveALimitPerSecond) {  // SEMANTICS 9
+  config_.limits.new_series = 3;
+  start();
+  for (int i = 0; i < 5; ++i) {
+    send("home/" + std::to_string(i) + "/temp", Duration{100 * i});
+  }
+  EXPECT_EQ(dropped(DropReason::too_many_new_series), 2U);
+  send("home/0/temp", Duration{600});
+  EXPECT_EQ(samples_.size(), 4U) << "what is known is taken";
+  EXPECT_EQ(
+      engine_->ledger().take_notices(),
+      (std::vector<LimitNotice>{{DropReason::too_many_new_series, "stream temp", "home/3/temp"}}));
+  send("home/4/temp", Duration{1000});
+  EXPECT_EQ(samples_.size(), 5U);
+  // A link that is a little behind another one does not begin a new second,
+  for (int i = 5; i < 9; ++i) {
+    send("home/" + std::to_string(i) + "/temp", Duration{i % 2 == 0 ? 900 : 1100});
+  }
+  EXPECT_EQ(dropped(DropReason::too_many_new_series), 4U);
+  // but a clock that was set back does.
+  send("home/7/temp", -hours(1));
+  EXPECT_EQ(samples_.size(), 8U);
+}
+
+TEST_F(IntakeTest, AReloadDoesNotCountWhatIsKnownAsNew) {
+  config_.limits.new_series = 2;
+  start();
+  send("home/a/temp");
+  send("home/b/temp");
+  intake_.emplace(*engine_);
+  send("home/a/temp");
+  send("home/c/temp");
+  send("home/b/temp");
+  EXPECT_EQ(samples_.size(), 5U);
+}
+
+TEST_F(IntakeTest, NoOutputGoesBelowTheModulesOwnTopics) {  // SEMANTICS 8.4
+  config_.streams[0].topic = "home/{room}/{what}";
+  config_.streams[0].publish = {testing::make_output("{room}/{what}/out")};
+  config_.streams[0].publish[0].topic = "{room}/{what}";
+  config_.streams[0].broker = "garage";
+  config_.brokers = {"garage", "ejabberd"};
+  start();
+  send("home/rollup/status");
+  send("home/rollups/status");
+  EXPECT_EQ(dropped(DropReason::topic_collision), 1U);
+  EXPECT_EQ(engine_->series(0).output_topics, std::vector<std::string>{""});
+  EXPECT_EQ(engine_->series(1).output_topics, std::vector<std::string>{"rollups/status"});
+}
+
+TEST_F(IntakeTest, ATemplateThatMakesNoTopicIsCounted) {  // SEMANTICS 9
+  config_.streams[0].topic = "home/#";
+  config_.limits.topic = 65'535;
+  config_.streams[0].publish = {testing::make_output("stats/{series}")};
+  start();
+  send("home/" + std::string(65'530, 'a'));
+  EXPECT_EQ(dropped(DropReason::bad_template), 1U);
+  EXPECT_EQ(engine_->series(0).output_topics, std::vector<std::string>{""});
 }
 
 TEST_F(EngineTest, CountersGoOnOverAReload) {

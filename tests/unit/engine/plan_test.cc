@@ -73,8 +73,11 @@ TEST_F(PlanTest, FilterThatIsNoFilter) {
 }
 
 TEST_F(PlanTest, LevelNameThatTemplatesUseOtherwise) {
-  stream().topic = "home/{series}/temperature";
-  expect("streams->temperature->topic", {"{series}"});
+  for (const std::string name :
+       {"{series}", "{unit}", "{alert}", "{value}", "{limit}", "{severity}", "{since}"}) {
+    stream().topic = "home/" + name + "/temperature";
+    expect("streams->temperature->topic", {name});
+  }
 }
 
 TEST_F(PlanTest, UnknownBrokerIsSuggested) {
@@ -181,6 +184,18 @@ TEST_F(PlanTest, OutputOnAnotherBrokerDoesNotComeInAgain) {
 TEST_F(PlanTest, AlertTopicThatComesInAgain) {
   add_alert("value > 30").topic = "home/{room}/door";
   expect("alerts->warm->topic", {"streams->door->topic"});
+}
+
+TEST_F(PlanTest, OutputBelowTheModulesOwnTopics) {  // SEMANTICS 8.4
+  for (const std::string topic : {"rollup/{series}", "rollup"}) {
+    output().topic = topic;
+    expect("streams->temperature->publish->1->topic", {"rollup/", "another first level"});
+  }
+}
+
+TEST_F(PlanTest, AlertTopicBelowTheModulesOwnTopics) {  // SEMANTICS 8.4
+  add_alert("value > 30").topic = "rollup/{alert}/{series}";
+  expect("alerts->warm->topic", {"rollup/", "another first level"});
 }
 
 TEST_F(PlanTest, OneTopicForTwoOutputs) {

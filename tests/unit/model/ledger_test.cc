@@ -20,6 +20,18 @@ TEST(LedgerTest, ReceivedIsAcceptedAndDroppedOfValues) {  // SEMANTICS 9
   EXPECT_EQ(ledger.unrouted().examples[static_cast<std::size_t>(DropReason::queue_full)], "c");
 }
 
+TEST(LedgerTest, OfALongTopicTheFirstKiBIsKept) {
+  Ledger ledger(1);
+  std::string topic = "a";
+  while (topic.size() < 60'000) {
+    topic += "ü";
+  }
+  ledger.drop(0, DropReason::bad_topic, topic);
+  const std::string& example =
+      ledger.stream(0).examples[static_cast<std::size_t>(DropReason::bad_topic)];
+  EXPECT_EQ(example, topic.substr(0, 1023)) << "no character is cut in two";
+}
+
 TEST(LedgerTest, EachLimitIsToldOnceForEachThingThatItActsOn) {
   Ledger ledger(1);
   ledger.notice(DropReason::too_many_series, "stream a", "x");

@@ -16,11 +16,11 @@ TEST(DropReasonTest, ReasonsAreSpeltAsTheirCountersAre) {  // SEMANTICS 9
   for (std::size_t i = 0; i < kDropReasonCount; ++i) {
     names.emplace_back(to_string(static_cast<DropReason>(i)));
   }
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"not_a_number", "not_json", "no_such_field", "bad_time",
-                                      "future", "too_late", "out_of_range", "too_large", "too_deep",
-                                      "not_utf8", "too_many_series", "bad_topic", "queue_full",
-                                      "topic_collision", "bad_template", "alerts_per_rule"}));
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "not_a_number", "not_json", "no_such_field", "bad_time", "future",
+                       "too_late", "out_of_range", "too_large", "too_deep", "not_utf8",
+                       "too_many_series", "too_many_new_series", "bad_topic", "queue_full",
+                       "topic_collision", "bad_template", "alerts_per_rule"}));
   EXPECT_EQ(static_cast<std::size_t>(DropReason::alerts_per_rule) + 1, kDropReasonCount);
 }
 

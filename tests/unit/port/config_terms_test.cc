@@ -49,6 +49,8 @@ TEST(ConfigTermsTest, EveryOptionOfTheRulesArrives) {
   EXPECT_EQ(config.limits.series, 1001u);
   EXPECT_EQ(config.limits.series_per_stream, 1002u);
   EXPECT_EQ(config.limits.payload, 1003u);
+  EXPECT_EQ(config.limits.new_series, 1007u);
+  EXPECT_EQ(config.limits.topic, 1008u);
   EXPECT_EQ(config.limits.text, 1004u);
   EXPECT_EQ(config.limits.json_depth, 16u);
   EXPECT_EQ(config.limits.rows, 1005u);

@@ -85,6 +85,8 @@ inline Term limits_term() {
   return map({{"series", Term::integer(1001)},
               {"series_per_stream", Term::integer(1002)},
               {"payload", Term::integer(1003)},
+              {"new_series", Term::integer(1007)},
+              {"topic", Term::integer(1008)},
               {"text", Term::integer(1004)},
               {"json_depth", Term::integer(16)},
               {"rows", Term::integer(1005)},

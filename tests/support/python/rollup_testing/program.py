@@ -198,8 +198,8 @@ class Program:
 
 def limits(**changes):
     values = {
-        "series": 100_000, "series_per_stream": 50_000, "payload": 256 * 1024, "text": 4096, "json_depth": 64,
-        "rows": 5000, "alerts_per_rule": 10_000, **changes,
+        "series": 100_000, "series_per_stream": 50_000, "new_series": 1000, "topic": 1024, "payload": 256 * 1024,
+        "text": 4096, "json_depth": 64, "rows": 5000, "alerts_per_rule": 10_000, **changes,
     }  # fmt: skip
     return {Atom(key): value for key, value in values.items()}
 
