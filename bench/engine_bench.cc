@@ -48,6 +48,7 @@ rollup::Config make_config(bool has_alert) {
   }
   config.limits.series = 200'000;
   config.limits.series_per_stream = 200'000;
+  config.limits.new_series = 200'000;
   return config;
 }
 
