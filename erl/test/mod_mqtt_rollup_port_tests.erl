@@ -17,6 +17,7 @@ with_the_program_test_() ->
                 fun it_comes_back_after_a_kill/1,
                 fun a_refused_reload_leaves_it_running/1,
                 fun another_data_dir_restarts_it/1,
+                fun the_own_broker_without_an_account_restarts_it/1,
                 fun stopping_ends_the_program/1,
                 fun a_second_program_does_not_get_the_history/1,
                 fun a_configuration_can_be_checked/1
@@ -116,6 +117,17 @@ another_data_dir_restarts_it(#{options := Options, dir := Dir}) ->
         ?assertNot(mod_mqtt_rollup_program:is_alive(First)),
         {ok, #file_info{mode = Mode}} = file:read_file_info(Other),
         ?assertEqual(8#700, Mode band 8#777)
+    end}.
+
+the_own_broker_without_an_account_restarts_it(#{options := Options}) ->
+    {"the own broker without an account restarts it", fun() ->
+        #{os_pid := First} = running(),
+        load(?HOST, Options#{brokers := []}),
+        mod_mqtt_rollup_port:reload(?HOST),
+        until(fun
+            (#{phase := running, os_pid := Pid}) -> Pid =/= First;
+            (_) -> false
+        end)
     end}.
 
 stopping_ends_the_program(#{server := Server}) ->
