@@ -1,6 +1,5 @@
 #include "mqtt/link.h"
 
-#include <mqtt_protocol.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 
 #include "base/check.h"
 #include "mqtt/backoff.h"
+#include "mqtt/protocol_constants.h"
 #include "mqtt/reasons.h"
 
 namespace rollup::mqtt {

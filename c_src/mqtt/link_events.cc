@@ -1,6 +1,5 @@
 // What the broker says: libmosquitto's callbacks. All run on the link's thread, within
 // mosquitto_loop_read() or, for a QoS 0 publication, within the call that writes it.
-#include <mqtt_protocol.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "mqtt/link.h"
+#include "mqtt/protocol_constants.h"
 #include "mqtt/reasons.h"
 
 namespace rollup::mqtt {

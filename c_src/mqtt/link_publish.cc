@@ -1,11 +1,11 @@
 // What we say to the broker, once it has said yes.
-#include <mqtt_protocol.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "mqtt/link.h"
+#include "mqtt/protocol_constants.h"
 #include "mqtt/reasons.h"
 
 namespace rollup::mqtt {

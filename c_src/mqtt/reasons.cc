@@ -1,11 +1,12 @@
 #include "mqtt/reasons.h"
 
 #include <mosquitto.h>
-#include <mqtt_protocol.h>
 #include <netdb.h>
 
 #include <cerrno>
 #include <system_error>
+
+#include "mqtt/protocol_constants.h"
 
 namespace rollup::mqtt {
 namespace {

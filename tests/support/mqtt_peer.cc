@@ -1,9 +1,9 @@
 #include "support/mqtt_peer.h"
 
-#include <mqtt_protocol.h>
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "mqtt/protocol_constants.h"
 
 namespace rollup::testing {
 namespace {

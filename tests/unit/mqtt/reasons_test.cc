@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <mosquitto.h>
-#include <mqtt_protocol.h>
 
 #include <cerrno>
+
+#include "mqtt/protocol_constants.h"
 
 namespace rollup::mqtt {
 namespace {
