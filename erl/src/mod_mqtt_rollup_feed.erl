@@ -1,9 +1,9 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
 %% @doc The in-node link: what is published at this virtual host's mod_mqtt, kept until the program has
-%% committed it. mod_mqtt_rollup_feed_hook brings the messages from their publishers; this process keeps
-%% them in mod_mqtt_rollup_feed_store, which has a queue in memory and in files, and hands them to the
-%% program through mod_mqtt_rollup_feed_sender.
+%% committed it. mod_mqtt_rollup_feed_hook brings the messages from their publishers; mod_mqtt_rollup_feed_queue
+%% decides what becomes of them. This process does that, with files and the port of the program, and tells
+%% people what did not work.
 %%
 %% The feed outlives the module: for some seconds after the module has stopped it goes on collecting,
 %% so that a restart misses nothing. Then, or when ejabberd stops, all that is not committed goes to
@@ -33,6 +33,9 @@
 -define(WATCH, 5000).
 %% After a file could not be written.
 -define(DISK_RETRY, 10000).
+%% After the port was busy, twice as long each time.
+-define(RETRY_MIN, 20).
+-define(RETRY_MAX, 1000).
 %% How often the log is told that messages are dropped.
 -define(DROPPED_AGAIN, 60000).
 -define(CALL_TIMEOUT, 15000).
@@ -42,8 +45,14 @@
 -record(state, {
     vhost :: binary(),
     hook :: mod_mqtt_rollup_feed_hook:state(),
-    store :: mod_mqtt_rollup_feed_store:store(),
-    sender = mod_mqtt_rollup_feed_sender:new() :: mod_mqtt_rollup_feed_sender:sender(),
+    queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits()) :: mod_mqtt_rollup_feed_queue:state(),
+    %% Where its files are.
+    dir = none :: none | mod_mqtt_rollup_feed_files:dir(),
+    %% Of the program that runs, and its monitor.
+    port = none :: none | {port(), reference()},
+    %% That program knows since when messages are collected.
+    is_since_told = false :: boolean(),
+    retry_ms = ?RETRY_MIN :: pos_integer(),
     %% Since when messages are collected without a gap, in monotonic milliseconds.
     since = none :: none | integer(),
     %% Publishers that wait for room, in the order of their deadlines.
@@ -52,6 +61,8 @@
     timers = mod_mqtt_rollup_timers:new() :: mod_mqtt_rollup_timers:timers(timer_name()),
     %% The log knows that the queue is full.
     said_full = false :: boolean(),
+    %% And that files cannot be written.
+    said_unwritten = false :: boolean(),
     %% Another process will go on with what this one leaves.
     is_handed_over = false :: boolean()
 }).
@@ -162,11 +173,7 @@ init(VHost) ->
     process_flag(trap_exit, true),
     case gen_mod:is_loaded(VHost, mod_mqtt_rollup) of
         true ->
-            State = #state{
-                vhost = VHost,
-                hook = mod_mqtt_rollup_feed_hook:new(VHost),
-                store = mod_mqtt_rollup_feed_store:new(VHost)
-            },
+            State = #state{vhost = VHost, hook = mod_mqtt_rollup_feed_hook:new(VHost)},
             Ticking = lists:foldl(
                 fun({Name, Ms}, S) -> start_timer(Name, Ms, S) end,
                 State,
@@ -200,9 +207,8 @@ handle_call(adopt, _From, #state{vhost = VHost} = State) ->
         none -> {reply, ok, switch_off(State1)};
         Feed -> {reply, ok, use(Feed, State1)}
     end;
-handle_call(linger, _From, #state{store = Store} = State) ->
-    State1 = settle(State#state{store = mod_mqtt_rollup_feed_store:flush(Store)}),
-    {reply, ok, start_timer(linger, ?LINGER, State1)};
+handle_call(linger, _From, State) ->
+    {reply, ok, start_timer(linger, ?LINGER, settle(queue(flush, State)))};
 handle_call(await_upgrade, _From, State) ->
     {reply, ok, start_timer(linger, ?UPGRADE, State)};
 handle_call(hand_over, _From, State) ->
@@ -216,17 +222,14 @@ handle_cast({configure, Feed}, State) ->
     {noreply, use(Feed, State)};
 handle_cast({up, Port, Feed}, State) ->
     {noreply, connect(Port, use(Feed, State))};
-handle_cast({committed, Epoch, Number}, #state{store = Store} = State) ->
-    State1 = settle(State#state{store = mod_mqtt_rollup_feed_store:committed(Epoch, Number, Store)}),
-    case is_connected(State) of
-        true -> {noreply, State1};
-        %% The program waits to hear how far it may go.
-        false -> {noreply, heartbeat(State1)}
-    end;
+handle_cast({committed, Epoch, Number}, State) ->
+    %% A program that begins waits to hear how far it may go.
+    is_connected(State) orelse mark(),
+    {noreply, settle(queue({committed, Epoch, Number}, State))};
 handle_cast(down, State) ->
     {noreply, disconnect(State)};
-handle_cast(crashed, #state{store = Store} = State) ->
-    {noreply, State#state{store = mod_mqtt_rollup_feed_store:crashed(Store)}};
+handle_cast(crashed, State) ->
+    {noreply, queue(crashed, State)};
 handle_cast(off, State) ->
     {noreply, switch_off(State)};
 handle_cast(Message, State) ->
@@ -238,30 +241,27 @@ handle_info({publish, Message, Size}, #state{hook = Hook} = State) ->
     {Messages, Bytes} = mod_mqtt_rollup_feed_hook:receive_more(Message, Size),
     mod_mqtt_rollup_feed_hook:taken(Bytes, Hook),
     case mod_mqtt_rollup_feed_hook:is_wanting(Hook) of
-        true -> {noreply, settle(add(Messages, State))};
+        true -> {noreply, settle(queue({publish, Messages}, State))};
         %% They were on their way when the last filter was taken out.
         false -> {noreply, State}
     end;
-handle_info({lost, Topic}, #state{hook = Hook, store = Store} = State) ->
-    Count = mod_mqtt_rollup_feed_hook:lost(Hook),
-    {noreply, say_dropped(Topic, State#state{store = mod_mqtt_rollup_feed_store:lost(Count, Topic, Store)})};
+handle_info({mark, Ms}, State) ->
+    {noreply, settle(queue({mark, Ms}, State))};
+handle_info({lost, Topic}, #state{hook = Hook} = State) ->
+    {noreply, say_dropped(Topic, queue({lost, mod_mqtt_rollup_feed_hook:lost(Hook), Topic}, State))};
 handle_info({timeout, Ref, Name}, #state{timers = Timers} = State) ->
     case mod_mqtt_rollup_timers:expired(Name, Ref, Timers) of
         {true, Rest} -> timer(Name, State#state{timers = Rest});
         false -> {noreply, State}
     end;
-handle_info({'DOWN', Ref, _, Object, Reason}, #state{vhost = VHost, sender = Sender} = State) ->
-    %% A port whose owner has crashed is called a process there.
-    case mod_mqtt_rollup_feed_sender:is_monitor(Ref, Sender) of
-        true ->
-            {noreply, disconnect(State)};
-        false ->
-            is_pid(Object) andalso Reason =/= normal andalso
-                ?WARNING_MSG(
-                    "mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]
-                ),
-            {noreply, State}
-    end;
+handle_info({'DOWN', Ref, _, _, _}, #state{port = {_, Ref}} = State) ->
+    {noreply, disconnect(State)};
+handle_info({'DOWN', _, process, _, Reason}, #state{vhost = VHost} = State) ->
+    Reason =/= normal andalso
+        ?WARNING_MSG(
+            "mod_mqtt_rollup at ~ts: retained messages could not be read: ~0P", [VHost, Reason, 20]
+        ),
+    {noreply, State};
 handle_info(Message, State) ->
     ?WARNING_MSG("Unexpected info: ~p", [Message]),
     {noreply, State}.
@@ -274,17 +274,16 @@ terminate(_Reason, #state{waiting = Waiting, hook = Hook, is_handed_over = IsHan
             true -> fun mod_mqtt_rollup_feed_hook:hand_over/1;
             false -> fun mod_mqtt_rollup_feed_hook:close/1
         end,
-    #state{store = Store} = Drained = lists:foldl(
+    Drained = lists:foldl(
         fun({From, Message, _}, S) ->
             gen_server:reply(From, ok),
-            add([Message], S)
+            queue({publish, [Message]}, S)
         end,
         drain(State#state{hook = End(Hook)}),
         queue:to_list(Waiting)
     ),
     %% A publisher may have met the hook and not sent its message yet.
-    #state{store = Late} = drain(Drained#state{store = mod_mqtt_rollup_feed_store:save(Store)}),
-    _ = mod_mqtt_rollup_feed_store:save(Late),
+    _ = save(drain(save(Drained))),
     ok.
 
 %% @doc What devices say is nobody else's business, and there may be much of it.
@@ -292,7 +291,7 @@ terminate(_Reason, #state{waiting = Waiting, hook = Hook, is_handed_over = IsHan
 format_status(Status) ->
     maps:map(
         fun
-            (state, #state{vhost = VHost, store = Store}) -> {VHost, mod_mqtt_rollup_feed_store:info(Store)};
+            (state, #state{vhost = VHost, queue = Queue}) -> {VHost, mod_mqtt_rollup_feed_queue:info(Queue)};
             (message, _) -> hidden;
             (log, _) -> [];
             (_, Value) -> Value
@@ -302,8 +301,9 @@ format_status(Status) ->
 
 -spec timer(timer_name(), state()) -> {noreply, state()} | {stop, normal, state()}.
 timer(tick, #state{hook = Hook} = State) ->
-    Reclaimed = State#state{hook = mod_mqtt_rollup_feed_hook:reclaim(Hook)},
-    {noreply, start_timer(tick, ?TICK, heartbeat(Reclaimed))};
+    mod_mqtt_rollup_feed_hook:remind(Hook),
+    mark(),
+    {noreply, start_timer(tick, ?TICK, State)};
 timer(module, #state{vhost = VHost} = State) ->
     %% Not while the module is being stopped.
     is_running(linger, State) orelse mod_mqtt_rollup_sup:check(VHost),
@@ -312,8 +312,8 @@ timer(watch, State) ->
     {noreply, start_timer(watch, ?WATCH, watch(State))};
 timer(linger, State) ->
     {stop, normal, State};
-timer(disk, #state{store = Store} = State) ->
-    {noreply, settle(State#state{store = mod_mqtt_rollup_feed_store:write_again(Store)})};
+timer(disk, State) ->
+    {noreply, settle(queue(writable, State))};
 timer(_, State) ->
     {noreply, settle(State)}.
 
@@ -326,12 +326,65 @@ configured_feed(VHost) ->
     mod_mqtt_rollup_config:feed(VHost, gen_mod:get_module_opts(VHost, mod_mqtt_rollup)).
 
 -spec use(mod_mqtt_rollup_config:feed(), state()) -> state().
-use(Feed, #state{store = Store} = State) ->
+use(Feed, State) ->
     #{filters := Filters, dir := Dir, memory := Memory, disk := Disk, payload := Payload} = Feed,
-    Opened = mod_mqtt_rollup_feed_store:open(Dir, Store),
-    Limited = mod_mqtt_rollup_feed_store:set_limits(#{memory => Memory, disk => Disk}, Opened),
-    #state{hook = Hook} = Settled = settle(since(State#state{store = Limited})),
+    Limited = queue({limits, #{memory => Memory, disk => Disk}}, open(Dir, State)),
+    #state{hook = Hook} = Settled = settle(since(Limited)),
     Settled#state{hook = mod_mqtt_rollup_feed_hook:want(Filters, Payload, Hook)}.
+
+%% The first directory is where an earlier feed may have left something; when the option data_dir changes,
+%% the queue's files follow it.
+-spec open(mod_mqtt_rollup_feed_files:dir(), state()) -> state().
+open(Dir, #state{dir = Dir} = State) ->
+    State;
+open(Dir, #state{dir = none} = State) ->
+    restore(Dir, State);
+open(Dir, #state{vhost = VHost, dir = Old, queue = Queue} = State) ->
+    Moved = lists:foldl(
+        fun(Name, S) ->
+            case mod_mqtt_rollup_feed_files:move(Name, Old, Dir) of
+                ok ->
+                    S;
+                {error, Reason} ->
+                    ?ERROR_MSG(
+                        "mod_mqtt_rollup at ~ts: ~ts cannot be moved to the new data_dir: ~ts",
+                        [VHost, mod_mqtt_rollup_feed_files:path(Old, Name), Reason]
+                    ),
+                    queue({unreadable, Name}, S)
+            end
+        end,
+        State,
+        mod_mqtt_rollup_feed_queue:files(Queue)
+    ),
+    _ = mod_mqtt_rollup_feed_files:move_number(Old, Dir),
+    Moved#state{dir = Dir}.
+
+%% Reads what an earlier feed has left.
+-spec restore(mod_mqtt_rollup_feed_files:dir(), state()) -> state().
+restore(Dir, #state{vhost = VHost} = State) ->
+    Found = mod_mqtt_rollup_feed_files:list(Dir),
+    %% Erlang's time does not go back with the clock while the node runs.
+    Next = mod_mqtt_rollup_feed_files:next_number(
+        Dir, max(os:system_time(microsecond), erlang:system_time(microsecond))
+    ),
+    {Queue, Strangers} = mod_mqtt_rollup_feed_queue:restore(Found, new_epoch(), Next, no_limits()),
+    State1 = State#state{dir = Dir, queue = Queue},
+    lists:foreach(fun(Name) -> put_aside(Name, "it is none of this queue", State1) end, Strangers),
+    case mod_mqtt_rollup_feed_queue:info(Queue) of
+        #{messages := 0} -> ok;
+        #{messages := Count} ->
+            ?INFO_MSG("mod_mqtt_rollup at ~ts: ~b messages wait for the program in files", [VHost, Count])
+    end,
+    State1.
+
+-spec new_epoch() -> pos_integer().
+new_epoch() ->
+    rand:uniform(16#4000000000000000).
+
+%% Until there is a configuration nothing comes in.
+-spec no_limits() -> mod_mqtt_rollup_feed_queue:limits().
+no_limits() ->
+    #{memory => 0, disk => 0}.
 
 %% A feed that goes on after the module was stopped keeps its time, one that was switched off does not.
 -spec since(state()) -> state().
@@ -342,8 +395,8 @@ since(State) ->
 
 %% Nothing is to be collected any more, and nobody takes what was.
 -spec switch_off(state()) -> state().
-switch_off(#state{vhost = VHost, hook = Hook, store = Store} = State) ->
-    case mod_mqtt_rollup_feed_store:info(Store) of
+switch_off(#state{vhost = VHost, hook = Hook, dir = Dir, queue = Queue} = State) ->
+    case mod_mqtt_rollup_feed_queue:info(Queue) of
         #{messages := 0} ->
             ok;
         #{messages := Count} ->
@@ -353,58 +406,50 @@ switch_off(#state{vhost = VHost, hook = Hook, store = Store} = State) ->
                 [VHost, Count]
             )
     end,
+    lists:foreach(
+        fun(Name) -> mod_mqtt_rollup_feed_files:delete(Dir, Name) end, mod_mqtt_rollup_feed_queue:files(Queue)
+    ),
     State1 = disconnect(State#state{hook = mod_mqtt_rollup_feed_hook:want([], none, Hook)}),
-    settle(State1#state{since = none, store = mod_mqtt_rollup_feed_store:clear(Store)}).
+    settle(State1#state{since = none, queue = mod_mqtt_rollup_feed_queue:new(new_epoch(), no_limits())}).
 
 %%%===================================================================
 %%% Messages
 %%%===================================================================
-
--spec add([mod_mqtt_rollup_feed_queue:message()], state()) -> state().
-add(Messages, #state{store = Store} = State) ->
-    State#state{store = mod_mqtt_rollup_feed_store:add(Messages, Store)}.
 
 %% What is in the mailbox at the end.
 -spec drain(state()) -> state().
 drain(State) ->
     receive
         {publish, Message, _Size} ->
-            drain(add([Message], State));
+            drain(queue({publish, [Message]}, State));
         {'$gen_call', From, {publish, Message, _Size, _Deadline}} ->
             gen_server:reply(From, ok),
-            drain(add([Message], State))
+            drain(queue({publish, [Message]}, State))
     after 0 -> State
     end.
 
 %% Everything that may have become possible: sending, room for publishers.
 -spec settle(state()) -> state().
 settle(State) ->
-    look_at_disk(tell_room(admit(pump(State)))).
-
--spec look_at_disk(state()) -> state().
-look_at_disk(#state{store = Store} = State) ->
-    case mod_mqtt_rollup_feed_store:is_writable(Store) orelse is_running(disk, State) of
-        true -> State;
-        false -> start_timer(disk, ?DISK_RETRY, State)
-    end.
+    tell_room(admit(pump(State))).
 
 %% Publishers that wait get in while there is room, and are sent away when their time is over.
 -spec admit(state()) -> state().
-admit(#state{store = Store, waiting = Waiting} = State) ->
+admit(#state{queue = Queue, waiting = Waiting} = State) ->
     case queue:peek(Waiting) of
         empty ->
             cancel_timer(wait, State);
         {value, {From, Message, Deadline}} ->
             Now = erlang:monotonic_time(millisecond),
             Next = State#state{waiting = queue:drop(Waiting)},
-            case mod_mqtt_rollup_feed_store:has_room(Store) of
+            case mod_mqtt_rollup_feed_queue:has_room(Queue) of
                 true when Now < Deadline ->
                     gen_server:reply(From, ok),
-                    admit(pump(add([Message], Next)));
+                    admit(pump(queue({publish, [Message]}, Next)));
                 _ when Now >= Deadline ->
                     gen_server:reply(From, dropped),
                     {Topic, _, _, _, _} = Message,
-                    admit(Next#state{store = mod_mqtt_rollup_feed_store:lost(1, Topic, Store)});
+                    admit(queue({lost, 1, Topic}, Next));
                 false ->
                     start_timer(wait, Deadline - Now, State)
             end
@@ -412,8 +457,8 @@ admit(#state{store = Store, waiting = Waiting} = State) ->
 
 %% Tells the hook whether there is room, and the log, once, that there is not.
 -spec tell_room(state()) -> state().
-tell_room(#state{store = Store, hook = Hook, said_full = Said, vhost = VHost} = State) ->
-    HasRoom = mod_mqtt_rollup_feed_store:has_room(Store),
+tell_room(#state{queue = Queue, hook = Hook, said_full = Said, vhost = VHost} = State) ->
+    HasRoom = mod_mqtt_rollup_feed_queue:has_room(Queue),
     mod_mqtt_rollup_feed_hook:tell_room(HasRoom, Hook),
     case {HasRoom, Said} of
         {false, false} ->
@@ -421,7 +466,7 @@ tell_room(#state{store = Store, hook = Hook, said_full = Said, vhost = VHost} = 
             IsWanting andalso say_full(VHost),
             State#state{said_full = IsWanting};
         {true, true} ->
-            case mod_mqtt_rollup_feed_store:info(Store) of
+            case mod_mqtt_rollup_feed_queue:info(Queue) of
                 #{messages := 0, lost := Lost} ->
                     ?INFO_MSG(
                         "mod_mqtt_rollup at ~ts: the queue to the program is empty again; ~b messages were "
@@ -447,8 +492,8 @@ say_full(VHost) ->
 
 %% What was dropped although the queue has room; the log hears of it once a minute at most.
 -spec say_dropped(binary(), state()) -> state().
-say_dropped(Topic, #state{vhost = VHost, store = Store} = State) ->
-    case is_running(dropped, State) orelse not mod_mqtt_rollup_feed_store:has_room(Store) of
+say_dropped(Topic, #state{vhost = VHost, queue = Queue} = State) ->
+    case is_running(dropped, State) orelse not mod_mqtt_rollup_feed_queue:has_room(Queue) of
         true ->
             State;
         false ->
@@ -465,57 +510,161 @@ say_dropped(Topic, #state{vhost = VHost, store = Store} = State) ->
 %%%===================================================================
 
 -spec connect(port(), state()) -> state().
-connect(Port, #state{sender = Sender} = State) ->
-    case mod_mqtt_rollup_feed_sender:is_port(Port, Sender) of
-        true ->
-            State;
-        false ->
-            #state{store = Store} = State1 = disconnect(State),
-            State1#state{
-                sender = mod_mqtt_rollup_feed_sender:connect(Port), store = mod_mqtt_rollup_feed_store:up(Store)
-            }
-    end.
+connect(Port, #state{port = {Port, _}} = State) ->
+    State;
+connect(Port, State) ->
+    State1 = queue({up, os:system_time(millisecond)}, disconnect(State)),
+    State1#state{port = {Port, erlang:monitor(port, Port)}, is_since_told = false, retry_ms = ?RETRY_MIN}.
 
 -spec disconnect(state()) -> state().
-disconnect(#state{sender = Sender, store = Store} = State) ->
-    cancel_timer(retry, State#state{
-        sender = mod_mqtt_rollup_feed_sender:disconnect(Sender), store = mod_mqtt_rollup_feed_store:down(Store)
-    }).
+disconnect(#state{port = Port} = State) ->
+    case Port of
+        none -> ok;
+        {_, Ref} -> erlang:demonitor(Ref, [flush])
+    end,
+    cancel_timer(retry, queue(down, State#state{port = none})).
 
 -spec is_connected(state()) -> boolean().
-is_connected(#state{store = Store}) ->
-    maps:get(connected, mod_mqtt_rollup_feed_store:info(Store)).
+is_connected(#state{queue = Queue}) ->
+    maps:get(connected, mod_mqtt_rollup_feed_queue:info(Queue)).
 
+%% Everything that was published before this comes out of the mailbox before it; and what is published in
+%% between by a clock that was looked at before is put after it.
+-spec mark() -> ok.
+mark() ->
+    self() ! {mark, os:system_time(millisecond)},
+    ok.
+
+%% Gives the port what may go to it, unless it was busy a moment ago.
 -spec pump(state()) -> state().
-pump(#state{since = Since, store = Store, sender = Sender} = State) ->
+pump(State) ->
     case is_running(retry, State) of
-        true ->
-            State;
-        false ->
-            {Result, Store1, Sender1} = mod_mqtt_rollup_feed_sender:pump(Since, Store, Sender),
-            Pumped = State#state{store = Store1, sender = Sender1},
-            case Result of
-                done -> Pumped;
-                {retry, Ms} -> start_timer(retry, Ms, Pumped)
-            end
+        true -> State;
+        false -> queue(next, State)
     end.
 
--spec heartbeat(state()) -> state().
-heartbeat(#state{hook = Hook, store = Store, sender = Sender} = State) ->
-    Now = os:system_time(millisecond),
-    %% In this order: what arrived until now is in the mailbox or here.
-    case not is_running(retry, State) andalso mod_mqtt_rollup_feed_hook:is_mailbox_empty(Hook) of
-        true -> State#state{store = mod_mqtt_rollup_feed_sender:heartbeat(Now, Store, Sender)};
-        false -> State
+%%%===================================================================
+%%% The queue
+%%%===================================================================
+
+-spec queue(mod_mqtt_rollup_feed_queue:event(), state()) -> state().
+queue(Event, #state{queue = Queue} = State) ->
+    {Queue1, Effects} = mod_mqtt_rollup_feed_queue:handle(Event, Queue),
+    lists:foldl(fun perform/2, State#state{queue = Queue1}, Effects).
+
+-spec perform(mod_mqtt_rollup_feed_queue:effect(), state()) -> state().
+perform({send, {memory, Bin}}, State) ->
+    send(Bin, State);
+perform({send, {file, Name}}, State) ->
+    case read(Name, State) of
+        {ok, Bin} -> send(Bin, State);
+        error -> queue(next, queue({unreadable, Name}, State))
+    end;
+perform({read, Name}, State) ->
+    case read(Name, State) of
+        {ok, Bin} -> queue({read, Name, Bin}, State);
+        error -> queue({unreadable, Name}, State)
+    end;
+perform({write, Name, Bin}, #state{vhost = VHost, dir = Dir, said_unwritten = Said} = State) ->
+    case mod_mqtt_rollup_feed_files:write(Dir, Name, Bin, []) of
+        ok ->
+            State#state{said_unwritten = false};
+        {error, Reason} ->
+            Said orelse
+                ?ERROR_MSG(
+                    "mod_mqtt_rollup at ~ts: cannot write ~ts: ~ts. What waits for the program stays in memory "
+                    "as far as it fits",
+                    [VHost, mod_mqtt_rollup_feed_files:path(Dir, Name), file:format_error(Reason)]
+                ),
+            Unwritten = queue({unwritten, Name, Bin}, State#state{said_unwritten = true}),
+            start_timer(disk, ?DISK_RETRY, Unwritten)
+    end;
+perform({delete, Name}, #state{dir = Dir} = State) ->
+    mod_mqtt_rollup_feed_files:delete(Dir, Name),
+    State;
+perform({left_out, Number, Topic, Frame}, #state{vhost = VHost, dir = Dir} = State) ->
+    Name = lists:flatten(io_lib:format("message-~b.aside", [Number])),
+    Kept =
+        case mod_mqtt_rollup_feed_files:write(Dir, Name, Frame, [sync]) of
+            ok -> ["it is kept in ", mod_mqtt_rollup_feed_files:path(Dir, Name)];
+            {error, Reason} -> ["it could not be kept: ", file:format_error(Reason)]
+        end,
+    ?ERROR_MSG(
+        "mod_mqtt_rollup at ~ts: the program crashed each time that it was given a certain message of ~ts, which is "
+        "left out; ~ts. Please report it",
+        [VHost, Topic, Kept]
+    ),
+    State.
+
+%% The first frame of a run says that nothing that was published since then is missing in what follows.
+-spec send(binary(), state()) -> state().
+send(Bin, #state{is_since_told = false, since = Since} = State) when is_integer(Since) ->
+    %% As of now, should the clock have been set meanwhile.
+    Ms = os:system_time(millisecond) - (erlang:monotonic_time(millisecond) - Since),
+    case command(term_to_binary({feed_since, Ms}), State) of
+        true -> send(Bin, State#state{is_since_told = true});
+        false -> retry(State)
+    end;
+send(Bin, State) ->
+    case command(Bin, State) of
+        true -> queue(sent, State#state{retry_ms = ?RETRY_MIN});
+        false -> retry(State)
     end.
+
+-spec retry(state()) -> state().
+retry(#state{retry_ms = Ms} = State) ->
+    start_timer(retry, Ms, State#state{retry_ms = min(2 * Ms, ?RETRY_MAX)}).
+
+%% Never waits for the program.
+-spec command(binary(), state()) -> boolean().
+command(_, #state{port = none}) ->
+    false;
+command(Bin, #state{port = {Port, _}}) ->
+    mod_mqtt_rollup_program:send(Port, Bin).
+
+-spec read(mod_mqtt_rollup_feed_files:name(), state()) -> {ok, binary()} | error.
+read(Name, #state{dir = Dir} = State) ->
+    case mod_mqtt_rollup_feed_files:read(Dir, Name) of
+        {ok, Bin} ->
+            {ok, Bin};
+        {error, Reason} ->
+            put_aside(Name, Reason, State),
+            error
+    end.
+
+-spec put_aside(mod_mqtt_rollup_feed_files:name(), unicode:chardata(), state()) -> ok.
+put_aside(Name, Reason, #state{vhost = VHost, dir = Dir}) ->
+    mod_mqtt_rollup_feed_files:put_aside(Dir, Name),
+    ?ERROR_MSG(
+        "mod_mqtt_rollup at ~ts: ~ts cannot be used: ~ts; it is moved aside to ~ts.aside",
+        [VHost, mod_mqtt_rollup_feed_files:path(Dir, Name), Reason, Name]
+    ).
+
+%% Writes everything down, so that it outlives the machine too. Once more writes what was added since.
+%% All of it is with the system before anything is waited for: there may be hundreds of files, a disk may
+%% take long for each, and there is an end to the patience with a process that stops.
+-spec save(state()) -> state().
+save(#state{vhost = VHost, queue = Queue, dir = Dir} = State) ->
+    {Closed, Writes} = mod_mqtt_rollup_feed_queue:handle(close, Queue),
+    Written = [{Name, mod_mqtt_rollup_feed_files:write(Dir, Name, Bin, [])} || {write, Name, Bin} <- Writes],
+    Synced = [mod_mqtt_rollup_feed_files:sync(Dir, Name) || {Name, ok} <- Written],
+    case [Reason || {error, Reason} <- [Result || {_, Result} <- Written] ++ Synced] of
+        [] ->
+            ok;
+        [Reason | _] ->
+            ?ERROR_MSG(
+                "mod_mqtt_rollup at ~ts: cannot write to ~ts: ~ts. Messages that the program has not taken are lost",
+                [VHost, Dir, file:format_error(Reason)]
+            )
+    end,
+    State#state{queue = Closed}.
 
 %% Tells the log, once, that the program does not keep up, and that it does again.
 -spec watch(state()) -> state().
-watch(#state{vhost = VHost, store = Store, sender = Sender, watch = Watch} = State) ->
-    #{messages := Count, since := Since} = mod_mqtt_rollup_feed_store:info(Store),
+watch(#state{vhost = VHost, queue = Queue, port = Port, watch = Watch} = State) ->
+    #{messages := Count, since := Since} = mod_mqtt_rollup_feed_queue:info(Queue),
     Age = age(Since),
-    HasProgram = not mod_mqtt_rollup_feed_sender:is_port(none, Sender),
-    {What, Watch1} = mod_mqtt_rollup_feed_watch:look(Age, HasProgram, Watch),
+    {What, Watch1} = mod_mqtt_rollup_feed_watch:look(Age, Port =/= none, Watch),
     case What of
         slow ->
             ?WARNING_MSG(
@@ -535,7 +684,7 @@ watch(#state{vhost = VHost, store = Store, sender = Sender, watch = Watch} = Sta
 %%%===================================================================
 
 -spec show(state()) -> info().
-show(#state{store = Store, hook = Hook}) ->
+show(#state{queue = Queue, hook = Hook}) ->
     #{
         messages := Waiting,
         memory := Memory,
@@ -544,7 +693,7 @@ show(#state{store = Store, hook = Hook}) ->
         committed := Committed,
         since := Since,
         connected := IsConnected
-    } = mod_mqtt_rollup_feed_store:info(Store),
+    } = mod_mqtt_rollup_feed_queue:info(Queue),
     Totals = mod_mqtt_rollup_feed_hook:totals(Hook),
     Totals#{
         waiting => Waiting,

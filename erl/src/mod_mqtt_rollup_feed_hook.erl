@@ -18,7 +18,7 @@
 -export([mqtt_publish/3, no_local/0]).
 %% The process's side
 -export([new/1, want/3, close/1, hand_over/1, is_wanting/1, filters/1]).
--export([receive_more/2, taken/2, reclaim/1, lost/1, is_mailbox_empty/1, tell_room/2, totals/1]).
+-export([receive_more/2, taken/2, remind/1, lost/1, tell_room/2, totals/1]).
 
 -export_type([state/0, totals/0]).
 
@@ -35,8 +35,6 @@
 %% What may be in the mailbox: messages, and with those of publishers who wait for an answer.
 -define(MAILBOX_BYTES, 8 * 1024 * 1024).
 -define(MAILBOX_BYTES_MAX, 32 * 1024 * 1024).
-%% Looks at bytes that are counted for no message, until they are given back.
--define(RECLAIM_LOOKS, 3).
 %% Messages that are taken at once.
 -define(BATCH, 100).
 -define(NEVER, 16#FFFFFFFF).
@@ -73,9 +71,7 @@
     hook :: #hook{},
     %% Those whose messages are collected.
     filters = [] :: [binary()],
-    is_hooked = false :: boolean(),
-    %% Bytes that were counted although the mailbox was empty, and how many looks in a row have found so many.
-    unsent = {0, 0} :: {Bytes :: integer(), Looks :: non_neg_integer()}
+    is_hooked = false :: boolean()
 }).
 
 -opaque state() :: #state{}.
@@ -149,10 +145,8 @@ encoded(Publisher) ->
             Encoded
     end.
 
-%% The bytes are counted before the clock is looked at: while none are in the mailbox the process knows
-%% that it has everything that arrived until now. The clock is the one that the program looks at.
-%% Erlang's own time may be minutes or hours behind it after the clock was set. Only expiry times are
-%% Erlang's, as mod_mqtt has made them.
+%% The clock is the one that the program looks at. Erlang's own time may be minutes or hours behind it
+%% after the clock was set. Only expiry times are Erlang's, as mod_mqtt has made them.
 -spec collect(#hook{}, binary(), publish(), 0..1, 0..2) -> ok.
 collect(#hook{flow = Flow} = Hook, Publisher, #publish{topic = Topic0, payload = Payload0}, Flags, Qos) ->
     Topic = own(Topic0),
@@ -306,29 +300,11 @@ receive_more(Count, Messages, Bytes) ->
 taken(Size, #state{hook = #hook{flow = Flow}}) ->
     atomics:sub(Flow, ?MAILBOX, Size).
 
-%% @doc To be called now and then, for publishers that were killed between two steps of theirs: gives back
-%% the bytes of messages that were counted and not sent, else the mailbox would never seem to be empty
-%% again; and has what is dropped told again, should that message not have been sent. Should a publisher
-%% only have been interrupted for so long, the count is below zero for a while, and made right in the same
-%% way.
--spec reclaim(state()) -> state().
-reclaim(#state{hook = #hook{flow = Flow}} = State) ->
-    case process_info(self(), message_queue_len) of
-        {message_queue_len, 0} ->
-            atomics:put(Flow, ?LOST_TOLD, 0),
-            reclaim(atomics:get(Flow, ?MAILBOX), State);
-        {message_queue_len, _} ->
-            State
-    end.
-
--spec reclaim(integer(), state()) -> state().
-reclaim(Bytes, #state{unsent = {Before, _}} = State) when Bytes =:= 0; Bytes =/= Before ->
-    State#state{unsent = {Bytes, 1}};
-reclaim(Bytes, #state{unsent = {_, Looks}} = State) when Looks + 1 < ?RECLAIM_LOOKS ->
-    State#state{unsent = {Bytes, Looks + 1}};
-reclaim(Bytes, #state{hook = #hook{flow = Flow}} = State) ->
-    atomics:sub(Flow, ?MAILBOX, Bytes),
-    State#state{unsent = {0, 0}}.
+%% @doc To be called now and then: has what is dropped told again, should a publisher have been killed before
+%% it could tell. (What it had counted for the mailbox stays counted; there is room for many thousands.)
+-spec remind(state()) -> ok.
+remind(#state{hook = #hook{flow = Flow}}) ->
+    atomics:put(Flow, ?LOST_TOLD, 0).
 
 %% @doc How many messages were dropped that nobody has asked for yet. In this order: whoever drops
 %% something now tells it again.
@@ -336,11 +312,6 @@ reclaim(Bytes, #state{hook = #hook{flow = Flow}} = State) ->
 lost(#state{hook = #hook{flow = Flow}}) ->
     atomics:put(Flow, ?LOST_TOLD, 0),
     atomics:exchange(Flow, ?LOST, 0).
-
-%% @doc Is everything here that arrived before the clock was looked at last? See collect/5.
--spec is_mailbox_empty(state()) -> boolean().
-is_mailbox_empty(#state{hook = #hook{flow = Flow}}) ->
-    atomics:get(Flow, ?MAILBOX) =:= 0.
 
 %% @doc Tells publishers whether there is room for what they have.
 -spec tell_room(boolean(), state()) -> ok.

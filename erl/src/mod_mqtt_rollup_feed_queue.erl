@@ -1,42 +1,37 @@
 %% SPDX-License-Identifier: GPL-2.0-or-later
 
 %% @doc The messages that the program has not committed yet. Pure: knows no process, no file and no
-%% clock; what is to be done with files is returned as effects.
+%% clock. handle/2 takes what has happened and says what is to be done; what comes of that is an event again.
 %%
-%%   add --> open batch --close--> ready frames --next--> sent frames --committed--> gone
-%%                                      ^                       |
-%%                                      +-------- down ---------+
+%%   publish --> open batch --close--> ready frames --sent--> sent frames --committed--> gone
+%%                                          ^                      |
+%%                                          +-------- down --------+
 %%
 %% A frame is a batch as it goes to the program (docs/PROTOCOL.md: feed), in memory or in a file of its
 %% own. Messages are numbered when their batch is closed. As in Nagle's algorithm a batch goes out at
 %% once if the program has committed everything before it, else when it is full or something is
 %% committed: an idle feed is quick, a busy one pays per batch.
 %%
-%% The limits decide where a frame is put and when there is no room, nothing else: whoever adds
-%% messages asks has_room/1 before. What is added without room is kept all the same.
+%% The limits decide where a frame is put and when there is no room, nothing else: whoever publishes
+%% asks has_room/1 before. What comes without room is kept all the same.
 %%
-%% A message may be what makes the program crash, and would be sent again for ever. When some runs in a
-%% row have crashed with frames on their way and nothing committed, the messages of the first frame go
-%% one by one, then two, then four …, each after those before are committed; a crash makes it one again.
-%% So it is known which one it is, and when some more runs have crashed at it it is skipped. Only one until
-%% something is committed: if the next one does the same, it is not the messages.
+%% A message may be what makes the program crash, and would be sent again for ever. From the first crash
+%% with something on its way and nothing committed on, frames go one by one; from the third on, each such
+%% crash cuts the first frame into halves. At the fourth a message that is alone in its frame is left out.
+%% Only one until something is committed: if the next one does the same, it is not the messages.
 -module(mod_mqtt_rollup_feed_queue).
 
--export([new/2, restore/4, set_limits/2]).
--export([add/2, lost/3, has_room/1]).
--export([up/2, down/1, crashed/1, committed/3, flush/1, next/1, part/3, skip/3, heartbeat/2]).
--export([unwritten/3, is_writable/1, writable/1, unreadable/2, files/1, close/1]).
--export([info/1, parse_name/1, bytes/3]).
+-export([new/2, restore/4, handle/2]).
+-export([has_room/1, files/1, info/1, parse_name/1, bytes/3]).
 
--export_type([state/0, message/0, limits/0, effect/0, source/0, name/0, stored/0, info/0]).
+-export_type([state/0, message/0, limits/0, event/0, effect/0, source/0, name/0, stored/0, info/0]).
 
 -define(BATCH_MESSAGES, 1000).
 -define(BATCH_BYTES, 256 * 1024).
 -define(WINDOW_FRAMES, 8).
 -define(WINDOW_BYTES, 4 * 1024 * 1024).
-%% Runs that crash in a row with nothing committed until messages go one by one, and until one is skipped.
--define(CRASHES_TOGETHER, 3).
--define(CRASHES_AT_ALL, 6).
+%% Runs that crash in a row with nothing committed until frames are cut.
+-define(CRASHES, 3).
 %% Of an encoded message, beside its texts.
 -define(OVERHEAD, 32).
 %% Of the names of files and what is in them.
@@ -50,7 +45,43 @@
 %% Of a file.
 -type name() :: string().
 -type source() :: {memory, binary()} | {file, name()}.
--type effect() :: {write, name(), binary()} | {delete, name()}.
+-type event() ::
+    %% Comes in, in this order.
+    {publish, [message()]}
+    %% So many were dropped, the newest one with this topic.
+    | {lost, non_neg_integer(), Topic :: binary()}
+    %% All that has arrived until then is here.
+    | {mark, Ms :: integer()}
+    | {limits, limits()}
+    %% The open batch need not wait for what comes after it.
+    | flush
+    %% The end: everything goes to files, whatever the limits. What comes then is written by another close.
+    | close
+    %% A run of the program begins; it will say where it stands.
+    | {up, NowMs :: integer()}
+    %% It has committed everything up to a number of an epoch; the first time in a run this says where it begins.
+    | {committed, Epoch :: non_neg_integer(), Number :: non_neg_integer()}
+    %% The run is over; and not because it was told to, or was killed by somebody.
+    | down
+    | crashed
+    %% The port may be given something; it has taken that.
+    | next
+    | sent
+    %% Of a file: what was to be read, or that it is gone or damaged, that it could not be written; and it is
+    %% some time later.
+    | {read, name(), binary()}
+    | {unreadable, name()}
+    | {unwritten, name(), binary()}
+    | writable.
+-type effect() ::
+    {write, name(), binary()}
+    | {delete, name()}
+    %% To be answered by `read' or `unreadable'.
+    | {read, name()}
+    %% To be answered by `sent', or for a file by `unreadable'. If the port is busy there is another `next'.
+    | {send, source()}
+    %% The program crashes at this message, which is left out.
+    | {left_out, Number :: pos_integer(), Topic :: binary(), Frame :: binary()}.
 %% A file that was found, with the time of its first message as far as it is known.
 -type stored() :: {name(), Bytes :: non_neg_integer(), SinceMs :: integer()}.
 -type info() :: #{
@@ -100,16 +131,12 @@
     lost = 0 :: non_neg_integer(),
     lost_topic = <<>> :: binary(),
     lost_total = 0 :: non_neg_integer(),
-    %% What the last run had not committed when it ended: the number of the last message in its first frame.
-    unfinished = none :: none | pos_integer(),
-    %% Runs that have crashed in a row with something on its way and nothing committed.
-    crashes = 0 :: non_neg_integer(),
-    %% Messages up to this number go in parts of frames; how many in the next one; the last one of the part
-    %% that is on its way; and the newest that was skipped.
-    parts_until = 0 :: non_neg_integer(),
-    part_size = 1 :: pos_integer(),
-    part_last = none :: none | pos_integer(),
-    skipped = 0 :: non_neg_integer(),
+    %% Has the last run ended with something on its way, and was that a crash?
+    ended = idle :: idle | unfinished | crashed,
+    %% How often in a row it was, with nothing committed; or a message was left out because of it.
+    crashes = 0 :: non_neg_integer() | left_out,
+    %% How far a program that waits for messages is to be told that there were none.
+    mark = none :: none | integer(),
     %% The newest time that was added or told.
     newest = 0 :: integer()
 }).
@@ -151,18 +178,58 @@ restore_file({First, Last, Epoch, {_, Bytes, Since}}, {#queue{epoch = Epoch, nex
 restore_file({_, _, _, {Name, _, _}}, {Q, Strangers}) ->
     {Q, [Name | Strangers]}.
 
--spec set_limits(limits(), state()) -> state().
-set_limits(Limits, Q) ->
-    Q#queue{limits = Limits}.
+%% @doc Something has happened.
+-spec handle(event(), state()) -> {state(), [effect()]}.
+handle({publish, Messages}, #queue{open = Open, open_count = Count, open_bytes = Bytes, newest = Newest} = Q) ->
+    append(Messages, Open, Count, Bytes, Newest, Q, []);
+handle({lost, Count, Topic}, Q) ->
+    {lost(Count, Topic, Q), []};
+handle({mark, Ms}, #queue{link = connected, open_count = 0, ready = Ready} = Q) ->
+    case queue:is_empty(Ready) of
+        true -> {Q#queue{mark = Ms}, []};
+        false -> {Q, []}
+    end;
+handle({mark, _}, Q) ->
+    {Q, []};
+handle({limits, Limits}, Q) ->
+    {Q#queue{limits = Limits}, []};
+handle(flush, #queue{open_count = Count} = Q) ->
+    {Q#queue{flush = Count > 0}, []};
+handle(close, Q) ->
+    close(down(Q));
+handle({up, Now}, #queue{newest = Newest} = Q) ->
+    #queue{ended = Ended} = Q1 = down(Q),
+    Known =
+        case Ended of
+            crashed -> crashed;
+            _ -> idle
+        end,
+    %% It has been told of no time yet: what the run before was told by a clock that was ahead is over.
+    {Q1#queue{link = waiting, ended = Known, newest = min(Newest, Now)}, []};
+handle({committed, Epoch, Number}, Q) ->
+    committed(Epoch, Number, Q);
+handle(down, Q) ->
+    {down(Q), []};
+handle(crashed, #queue{ended = unfinished} = Q) ->
+    {Q#queue{ended = crashed}, []};
+handle(crashed, Q) ->
+    {Q, []};
+handle(next, Q) ->
+    next(Q);
+handle(sent, Q) ->
+    next(taken(Q));
+handle({read, Name, Bin}, Q) ->
+    suspect(Name, Bin, Q);
+handle({unreadable, Name}, Q) ->
+    {unreadable(Name, Q), []};
+handle({unwritten, Name, Bin}, Q) ->
+    {unwritten(Name, Bin, Q), []};
+handle(writable, Q) ->
+    writable(Q).
 
 %%%===================================================================
 %%% What comes in
 %%%===================================================================
-
-%% @doc Takes messages in, in this order.
--spec add([message()], state()) -> {state(), [effect()]}.
-add(Messages, #queue{open = Open, open_count = Count, open_bytes = Bytes, newest = Newest} = Q) ->
-    append(Messages, Open, Count, Bytes, Newest, Q, []).
 
 %% What changes with each message is kept out of the record, which would be copied each time.
 -spec append([message()], [message()], non_neg_integer(), non_neg_integer(), integer(), state(), [effect()]) ->
@@ -203,7 +270,6 @@ open(Open, Count, Bytes, Newest, Q) ->
 bytes(Topic, Payload, Publisher) ->
     byte_size(Topic) + byte_size(Payload) + byte_size(Publisher) + ?OVERHEAD.
 
-%% @doc Notes that messages were dropped, the newest one with this topic.
 -spec lost(non_neg_integer(), Topic :: binary(), state()) -> state().
 lost(0, _, Q) ->
     Q;
@@ -221,165 +287,148 @@ has_room(Q) ->
 %%% The program
 %%%===================================================================
 
-%% @doc A run of the program begins; it will say where it stands. It has been told of no time yet: what the
-%% one before was told by a clock that was ahead is over.
--spec up(NowMs :: integer(), state()) -> state().
-up(Now, #queue{newest = Newest} = Q) ->
-    (down(Q))#queue{link = waiting, unfinished = none, newest = min(Newest, Now)}.
-
-%% @doc The run is over: all that it has not committed is to be sent again.
+%% All that is not committed is to be sent again.
 -spec down(state()) -> state().
-down(#queue{ready = Ready, sent = Sent} = Q) ->
-    Q1 = note_unfinished(Q),
-    Q1#queue{
-        link = down, ready = queue:join(Sent, Ready), sent = queue:new(), sent_bytes = 0, part_last = none, flush = false
+down(#queue{link = Link, ready = Ready, sent = Sent, ended = Ended} = Q) ->
+    IsUnfinished = Link =:= connected andalso not queue:is_empty(Sent),
+    Q#queue{
+        link = down,
+        ready = queue:join(Sent, Ready),
+        sent = queue:new(),
+        sent_bytes = 0,
+        flush = false,
+        ended =
+            case IsUnfinished of
+                true -> unfinished;
+                false -> Ended
+            end,
+        mark = none
     }.
 
--spec note_unfinished(state()) -> state().
-note_unfinished(#queue{link = connected, sent = Sent, part_last = PartLast} = Q) ->
-    case {queue:peek(Sent), PartLast} of
-        {{value, #frame{last = Last}}, none} -> Q#queue{unfinished = Last};
-        {empty, PartLast} -> Q#queue{unfinished = PartLast}
-    end;
-note_unfinished(Q) ->
-    Q.
-
-%% @doc The run that is over has not ended because it was told to, or was killed by somebody.
--spec crashed(state()) -> state().
-crashed(#queue{unfinished = none} = Q) ->
-    Q;
-crashed(#queue{unfinished = Last, crashes = Crashes, parts_until = Until} = Q) ->
-    Q1 = Q#queue{unfinished = none, crashes = Crashes + 1, part_size = 1},
-    case Crashes + 1 >= ?CRASHES_TOGETHER of
-        true -> Q1#queue{parts_until = max(Last, Until)};
-        false -> Q1
-    end.
-
-%% @doc The program has committed everything up to a number of an epoch. The first time in a run this
-%% says where it begins.
--spec committed(Epoch :: non_neg_integer(), Number :: non_neg_integer(), state()) -> {state(), [effect()]}.
+-spec committed(non_neg_integer(), non_neg_integer(), state()) -> {state(), [effect()]}.
 committed(_, _, #queue{link = down} = Q) ->
     {Q, []};
-committed(Epoch, Number, #queue{epoch = Epoch} = Q) ->
-    #queue{next = Next, open_count = Count} = Q,
-    {Q1, Effects} = drop(Number, progress(Number, Q)),
-    {
-        Q1#queue{
-            link = connected,
-            %% Numbers that the program has seen would be ignored.
-            next = max(Next, Number + 1),
-            flush = Count > 0
-        },
-        Effects
-    };
+committed(Epoch, Number, #queue{epoch = Epoch, next = Next, open_count = Count, committed = Before} = Q) ->
+    {Q1, Deleted} = drop(Number, progress(Number, Q)),
+    {Q2, Effects} = stands(Number > Before, Q1),
+    %% Numbers that the program has seen would be ignored.
+    {Q2#queue{next = max(Next, Number + 1), flush = Count > 0}, Deleted ++ Effects};
 committed(_, _, Q) ->
-    {Q#queue{link = connected}, []}.
+    %% A program with another history has nothing of this one.
+    stands(false, Q#queue{committed = 0}).
 
+%% The program has said where it stands. Only now it is known whether the run that has crashed has come any
+%% further than what was heard of it.
+-spec stands(boolean(), state()) -> {state(), [effect()]}.
+stands(false, #queue{ended = crashed, crashes = Crashes, ready = Ready} = Q) when is_integer(Crashes) ->
+    Q1 = Q#queue{link = connected, ended = idle, crashes = Crashes + 1},
+    case queue:peek(Ready) of
+        {value, Frame} when Crashes + 1 >= ?CRASHES ->
+            case source(Frame, Q1) of
+                {memory, Bin} -> suspect(name(Frame, Q1), Bin, Q1);
+                {file, Name} -> {Q1, [{read, Name}]}
+            end;
+        _ ->
+            {Q1, []}
+    end;
+stands(_, Q) ->
+    {Q#queue{link = connected, ended = idle}, []}.
+
+%% Once frames are cut a half that is committed takes back one crash only: it is the other half, then, and
+%% that need not crash three times more.
 -spec progress(non_neg_integer(), state()) -> state().
 progress(Number, #queue{committed = Committed} = Q) when Number =< Committed ->
     Q;
-progress(Number, #queue{part_last = Last, part_size = Size} = Q) when is_integer(Last), Number >= Last ->
-    Q#queue{committed = Number, crashes = 0, part_last = none, part_size = 2 * Size};
+progress(Number, #queue{crashes = Crashes} = Q) when is_integer(Crashes), Crashes >= ?CRASHES ->
+    Q#queue{committed = Number, crashes = Crashes - 1};
 progress(Number, Q) ->
     Q#queue{committed = Number, crashes = 0}.
 
-%% @doc The open batch needs not wait for what comes after it.
--spec flush(state()) -> state().
-flush(#queue{open_count = Count} = Q) ->
-    Q#queue{flush = Count > 0}.
+%% The program has crashed at the first frame once more.
+-spec suspect(name(), binary(), state()) -> {state(), [effect()]}.
+suspect(Name, Bin, #queue{ready = Ready, crashes = Crashes} = Q) ->
+    {value, Frame} = queue:peek(Ready),
+    Name = name(Frame, Q),
+    Rest = Q#queue{ready = queue:drop(Ready)},
+    case uncommitted(binary_to_term(Bin), Q) of
+        {feed, _, _, _, _, _, [_]} when Crashes =< ?CRASHES -> {Q, []};
+        {feed, _, _, _, _, _, [_]} = Alone -> leave_out(Alone, forget(Frame, {Rest, []}));
+        Whole -> cut(Whole, Frame, forget(Frame, {Rest, []}))
+    end.
 
-%% @doc The frame that may go to the program now, whole or a part/3 of it, and the queue for the case that
-%% it does. Or the frame of a message that skip/3 is to leave out first.
--spec next(state()) ->
-    nothing
-    | {send, source(), all | {part, First :: pos_integer(), Last :: pos_integer()}, state()}
-    | {skip, source(), Number :: pos_integer()}.
-next(#queue{link = connected, ready = Ready, parts_until = Until} = Q) ->
+-spec uncommitted(tuple(), state()) -> tuple().
+uncommitted({feed, Epoch, First, UpTo, _, Topic, Messages}, #queue{committed = Committed}) when Committed >= First ->
+    {feed, Epoch, Committed + 1, UpTo, 0, Topic, lists:nthtail(Committed - First + 1, Messages)};
+uncommitted(Whole, _) ->
+    Whole.
+
+-spec leave_out(tuple(), {state(), [effect()]}) -> {state(), [effect()]}.
+leave_out({feed, _, Number, _, Untold, _, [{Topic, _, _, _, _}]} = Alone, {Q, Deleted}) ->
+    #queue{lost = Lost} = Q1 = lost(1, Topic, Q),
+    {Q1#queue{lost = Lost + Untold, crashes = left_out}, [{left_out, Number, Topic, term_to_binary(Alone)} | Deleted]}.
+
+-spec cut(tuple(), #frame{}, {state(), [effect()]}) -> {state(), [effect()]}.
+cut({feed, Epoch, First, UpTo, Lost, LostTopic, Messages}, Whole, {#queue{ready = Rest} = Q, Deleted}) ->
+    {Older, Newer} = lists:split(length(Messages) div 2, Messages),
+    {_, _, Arrival, _, _} = lists:last(Older),
+    {Half1, Effects1, Q1} = half({feed, Epoch, First, Arrival, Lost, LostTopic, Older}, Whole, Q),
+    {Half2, Effects2, Q2} = half({feed, Epoch, First + length(Older), UpTo, 0, <<>>, Newer}, Whole, Q1),
+    Halves = queue:from_list([Half1, Half2]),
+    {Q2#queue{ready = queue:join(Halves, Rest)}, Effects1 ++ Effects2 ++ Deleted}.
+
+%% Is where the whole was, so that it survives what that would have survived.
+-spec half(tuple(), #frame{}, state()) -> {#frame{}, [effect()], state()}.
+half({feed, _, First, _, _, _, [{_, _, Since, _, _} | _] = Messages} = Term, #frame{place = Place}, Q) ->
+    Bin = term_to_binary(Term),
+    Last = First + length(Messages) - 1,
+    Half = #frame{first = First, last = Last, bytes = byte_size(Bin), since = Since, place = Bin},
+    case Place of
+        file ->
+            InFile = Half#frame{place = file},
+            {InFile, [{write, name(Half, Q), Bin}], put_ready(InFile, Q)};
+        _ ->
+            {Half, [], put_ready(Half, Q)}
+    end.
+
+%% What may go to the program now, if anything: the oldest frame, else the open batch, else how far it is.
+%% A batch that goes out at once is not worth a file.
+-spec next(state()) -> {state(), [effect()]}.
+next(#queue{link = connected, open_count = Count, open_bytes = Bytes, ready = Ready, mark = Mark} = Q) ->
     case queue:peek(Ready) of
-        {value, #frame{first = First} = Frame} when First =< Until ->
-            next_part(Frame, Q);
-        {value, #frame{bytes = Bytes} = Frame} ->
-            case is_window_open(Bytes, Q) of
-                true -> {send, source(Frame, Q), all, sent(Frame, Q#queue{ready = queue:drop(Ready)})};
-                false -> nothing
+        {value, #frame{bytes = Size} = Frame} ->
+            {Q, [{send, source(Frame, Q)} || is_window_open(Size, Q)]};
+        empty when Count > 0 ->
+            case (Q#queue.flush orelse queue:is_empty(Q#queue.sent)) andalso is_window_open(Bytes, Q) of
+                true ->
+                    {Frame, Q1} = seal(Q),
+                    {put_ready(Frame, Q1), [{send, source(Frame, Q1)}]};
+                false ->
+                    {Q, []}
             end;
+        empty when is_integer(Mark) ->
+            {Q, [{send, {memory, encode(max(Mark, Q#queue.newest), Q)}}]};
         empty ->
-            next_batch(Q)
+            {Q, []}
     end;
-next(_) ->
-    nothing.
+next(Q) ->
+    {Q, []}.
 
-%% The frame stays where it is until all of it is committed.
--spec next_part(#frame{}, state()) ->
-    nothing | {send, source(), {part, pos_integer(), pos_integer()}, state()} | {skip, source(), pos_integer()}.
-next_part(_, #queue{part_last = Last}) when is_integer(Last) ->
-    nothing;
-next_part(#frame{first = First, last = Last} = Frame, #queue{committed = Committed, skipped = Skipped} = Q) ->
-    From = max(First, max(Committed, Skipped) + 1),
-    case Q#queue.crashes >= ?CRASHES_AT_ALL andalso Skipped =< Committed of
-        true ->
-            {skip, source(Frame, Q), From};
-        false ->
-            To = min(Last, From + Q#queue.part_size - 1),
-            {send, source(Frame, Q), {part, From, To}, Q#queue{part_last = To}}
+%% The port has what next/1 has said.
+-spec taken(state()) -> state().
+taken(#queue{ready = Ready, sent = Sent, sent_bytes = SentBytes, mark = Mark, newest = Newest} = Q) ->
+    case queue:out(Ready) of
+        {{value, #frame{bytes = Bytes} = Frame}, Rest} ->
+            Q#queue{ready = Rest, sent = queue:in(Frame, Sent), sent_bytes = SentBytes + Bytes};
+        {empty, _} ->
+            Q#queue{mark = none, newest = max(Mark, Newest), lost = 0, lost_topic = <<>>}
     end.
-
-%% @doc Leaves out the message that next/1 has named; and how many lost ones its frame was to tell of.
--spec skip(pos_integer(), Untold :: non_neg_integer(), state()) -> {state(), [effect()]}.
-skip(Number, Untold, #queue{lost = Lost} = Q) ->
-    drop(Number, Q#queue{skipped = Number, crashes = 0, lost = Lost + Untold}).
-
-%% @doc Some messages of a frame as a frame: everything that arrived until the last of them is there.
--spec part(First :: pos_integer(), Last :: pos_integer(), binary()) ->
-    {[message(), ...], Lost :: non_neg_integer(), binary()}.
-part(From, To, Bin) ->
-    {feed, Epoch, First, _, Lost, LostTopic, All} = binary_to_term(Bin),
-    Messages = lists:sublist(All, From - First + 1, To - From + 1),
-    {_, _, Arrival, _, _} = lists:last(Messages),
-    Told =
-        case From of
-            First -> Lost;
-            _ -> 0
-        end,
-    {Messages, Told, term_to_binary({feed, Epoch, From, Arrival, Told, LostTopic, Messages})}.
-
--spec next_batch(state()) -> nothing | {send, source(), all, state()}.
-next_batch(#queue{open_count = 0}) ->
-    nothing;
-next_batch(#queue{sent = Sent, flush = Flush, open_bytes = Bytes} = Q) ->
-    case (Flush orelse queue:is_empty(Sent)) andalso is_window_open(Bytes, Q) of
-        true ->
-            %% It goes out at once, so it is not worth a file.
-            {#frame{place = Bin, bytes = Size} = Frame, Q1} = seal(Q),
-            Q2 = Q1#queue{memory = Q1#queue.memory + Size, messages = Q1#queue.messages + count(Frame)},
-            {send, {memory, Bin}, all, sent(Frame, Q2)};
-        false ->
-            nothing
-    end.
-
-%% @doc Tells a program that waits for messages that there were none until now, and what was lost.
--spec heartbeat(NowMs :: integer(), state()) -> nothing | {send, binary(), state()}.
-heartbeat(Now, #queue{link = connected, open_count = 0, ready = Ready, newest = Newest} = Q) ->
-    case queue:is_empty(Ready) of
-        true ->
-            UpTo = max(Now, Newest),
-            {send, encode(UpTo, Q), Q#queue{newest = UpTo, lost = 0, lost_topic = <<>>}};
-        false ->
-            nothing
-    end;
-heartbeat(_, _) ->
-    nothing.
 
 -spec is_window_open(non_neg_integer(), state()) -> boolean().
-is_window_open(Bytes, #queue{sent = Sent, sent_bytes = SentBytes}) ->
+is_window_open(Bytes, #queue{sent = Sent, sent_bytes = SentBytes, crashes = Crashes}) ->
     case queue:len(Sent) of
         0 -> true;
-        Frames -> Frames < ?WINDOW_FRAMES andalso SentBytes + Bytes =< ?WINDOW_BYTES
+        Frames -> Crashes =:= 0 andalso Frames < ?WINDOW_FRAMES andalso SentBytes + Bytes =< ?WINDOW_BYTES
     end.
-
--spec sent(#frame{}, state()) -> state().
-sent(#frame{bytes = Bytes} = Frame, #queue{sent = Sent, sent_bytes = SentBytes} = Q) ->
-    Q#queue{sent = queue:in(Frame, Sent), sent_bytes = SentBytes + Bytes}.
 
 %% Forgets the frames up to a number, those that were sent before the others.
 -spec drop(non_neg_integer(), state()) -> {state(), [effect()]}.
@@ -492,7 +541,7 @@ parse_name(Name) ->
 %%% Files
 %%%===================================================================
 
-%% @doc A file could not be written: its frame stays in memory, and so do others until writable/1.
+%% Its frame stays in memory, and so do others until files may be tried again.
 -spec unwritten(name(), binary(), state()) -> state().
 unwritten(Name, Bin, Q) ->
     Q1 = Q#queue{is_writable = false},
@@ -500,11 +549,7 @@ unwritten(Name, Bin, Q) ->
         {[Frame#frame{place = Bin}], Q2#queue{memory = Memory + Bytes, disk = Disk - Bytes}}
     end).
 
--spec is_writable(state()) -> boolean().
-is_writable(#queue{is_writable = IsWritable}) ->
-    IsWritable.
-
-%% @doc Files may be tried again: first with what is above the memory limit, so that each try that fails
+%% Files may be tried again: first with what is above the memory limit, so that each try that fails
 %% does not add to it.
 -spec writable(state()) -> {state(), [effect()]}.
 writable(#queue{ready = Ready} = Q) ->
@@ -526,7 +571,7 @@ spill([Frame | Older], Newer, Q, Effects) ->
 spill([], Newer, Q, Effects) ->
     {Q#queue{ready = queue:from_list(Newer)}, Effects}.
 
-%% @doc A file is gone or damaged; its messages are lost.
+%% A file is gone or damaged; its messages are lost.
 -spec unreadable(name(), state()) -> state().
 unreadable(Name, Q) ->
     replace(Name, Q, fun(#frame{bytes = Bytes} = Frame, #queue{disk = Disk, messages = Messages} = Q1) ->
@@ -553,23 +598,14 @@ replace(Name, #queue{epoch = Epoch, ready = Ready} = Q, Change) ->
 files(Q) ->
     [name(Frame, Q) || #frame{place = file} = Frame <- queue:to_list((down(Q))#queue.ready)].
 
-%% @doc The end: everything goes to files, whatever the limits. What is added then is written by another
-%% close.
--spec close(state()) -> {state(), [{write, name(), binary()}]}.
+-spec close(state()) -> {state(), [effect()]}.
 close(Q) ->
-    {#queue{ready = Ready} = Q1, Effects} = close_batch(down(Q)),
+    {#queue{ready = Ready, memory = Memory, disk = Disk} = Q1, Effects} = close_batch(Q),
     Frames = queue:to_list(Ready),
     Writes = [{write, name(Frame, Q1), Bin} || #frame{place = Bin} = Frame <- Frames, is_binary(Bin)],
     Bytes = lists:sum([Size || #frame{place = Bin, bytes = Size} <- Frames, is_binary(Bin)]),
-    Written = [Frame#frame{place = file} || Frame <- Frames],
-    {
-        Q1#queue{
-            ready = queue:from_list(Written),
-            memory = Q1#queue.memory - Bytes,
-            disk = Q1#queue.disk + Bytes
-        },
-        [Write || {write, _, _} = Write <- Effects] ++ Writes
-    }.
+    Written = queue:from_list([Frame#frame{place = file} || Frame <- Frames]),
+    {Q1#queue{ready = Written, memory = Memory - Bytes, disk = Disk + Bytes}, Effects ++ Writes}.
 
 %% @doc What is worth showing. `messages' are those that are not committed, `since' is when the oldest
 %% of them arrived.

@@ -18,8 +18,6 @@
     mod_mqtt_rollup_feed_files,
     mod_mqtt_rollup_feed_hook,
     mod_mqtt_rollup_feed_queue,
-    mod_mqtt_rollup_feed_sender,
-    mod_mqtt_rollup_feed_store,
     mod_mqtt_rollup_feed_sup,
     mod_mqtt_rollup_feed_watch,
     mod_mqtt_rollup_sup,
