@@ -231,7 +231,7 @@ link_facts(VHost) ->
                 {<<"program">>, atom_to_binary(Phase, utf8)},
                 {<<"program.restarts">>, integer_to_binary(Restarts)},
                 {<<"program.late_replies">>, integer_to_binary(Late)}
-            ] ++ [{<<"program.problem">>, Problem} || Problem =/= none];
+            ] ++ [{<<"program.problem">>, show(Problem)} || Problem =/= none];
         {error, unavailable} ->
             [{<<"program">>, <<"down">>}]
     end.

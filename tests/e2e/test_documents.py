@@ -41,8 +41,8 @@ def test_there_is_one_of_each_command():
 @pytest.mark.parametrize("command", commands())
 def test_a_printed_command_runs(server, command):
     words = [word.replace("example.org", "localhost") for word in shlex.split(command)]
-    printed = server.ctl(*words)
-    assert "rror" not in printed and "requires" not in printed, printed
+    printed = server.ctl(*words)  # which fails for a command that is refused
+    assert "\t" in printed, printed
 
 
 def test_who_lets_everybody_overwrite_alert_states_is_warned(server):
