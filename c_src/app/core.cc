@@ -199,6 +199,15 @@ Result<void> Core::restore() {
     }
     ended = std::move(*restored);
   }
+  Result<std::string> links = history_->links();
+  if (!links) {
+    return tl::unexpected(links.error());
+  }
+  if (Result<Deliveries> deliveries = Deliveries::decode(*links)) {
+    deliveries_ = std::move(*deliveries);
+  } else {
+    spdlog::error("{}: what comes again of it is counted twice", deliveries.error().message);
+  }
   engine_->ledger().clear_values();
   intake_ = std::make_unique<engine::Intake>(*engine_);
   // The rules of the journal that begins now stand in the checkpoint before it.
@@ -281,7 +290,14 @@ Result<Turn> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::st
   return Turn{std::move(ended.publications), with_ids(*ids, std::move(ended.notifications))};
 }
 
-void Core::take(const Message& message) { intake_->accept(message, samples_, created_); }
+void Core::take(const Message& message) {
+  intake_->accept(message, samples_, created_);
+  // A broker that was taken out of the configuration is nobody's to remember.
+  if (message.number > 0 && message.broker < plan_->config.brokers.size()) {
+    deliveries_.add(plan_->config.brokers[message.broker], message.delivery);
+    has_deliveries_ = true;
+  }
+}
 
 // What is sealed waits in the history's memory for the next checkpoint.
 void Core::append_sealed(const Outcome& outcome) {
@@ -296,6 +312,7 @@ void Core::append_sealed(const Outcome& outcome) {
 Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>& feed) {
   if (!is_stuck_) {
     feed_ = feed;
+    links_ = has_deliveries_ ? deliveries_.encode() : std::string();
     engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
     row_.clear();
@@ -307,8 +324,8 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
     }
   }
   Turn turn;
-  if (!row_.empty() || !delivered_.empty() || feed_) {
-    auto ids = history_->commit_turn(row_, outbox_, delivered_, feed_);
+  if (!row_.empty() || !delivered_.empty() || feed_ || !links_.empty()) {
+    auto ids = history_->commit_turn(row_, outbox_, delivered_, feed_, links_);
     is_stuck_ = !ids;
     if (!ids) {
       return tl::unexpected(ids.error());
@@ -324,6 +341,7 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
   outcome_ = {};
   samples_.clear();
   created_.clear();
+  has_deliveries_ = false;
   delivered_.clear();
   return turn;
 }

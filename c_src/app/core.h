@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/deliveries.h"
 #include "base/error.h"
 #include "engine/engine.h"
 #include "engine/intake.h"
@@ -64,6 +65,8 @@ class Core {
   Result<Turn> reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes);
 
   void take(const Message& message);
+  // What was taken of the broker links, in turns that are finished and in the open one.
+  const Deliveries& deliveries() const { return deliveries_; }
   void delivered(std::uint64_t outbox_id) { delivered_.push_back(outbox_id); }
 
   // Observes what was taken at `now`, lets time pass to it and commits the turn, with the position
@@ -125,8 +128,11 @@ class Core {
   Outcome outcome_;  // of the open turn, until it is committed
   std::vector<std::string> outbox_;
   std::optional<FeedPosition> feed_;
+  std::string links_;
+  bool has_deliveries_ = false;
   bool is_stuck_ = false;
 
+  Deliveries deliveries_;
   std::vector<Publication> ended_;
 
   std::optional<Time> last_commit_;

@@ -56,6 +56,7 @@ Message FeedLink::pop() {
   Batch& batch = batches_.front();
   handed_out_ = {batch.epoch, batch.first + next_};
   Message message = std::move(batch.messages[next_]);
+  ++taken_;
   ++next_;
   if (next_ == batch.messages.size()) {
     batches_.pop_front();
@@ -95,7 +96,9 @@ port::BrokerStatus FeedLink::status() const {
   status.name = broker_;
   status.state = begun_ ? LinkState::connected : LinkState::connecting;
   status.since = begun_.value_or(Time{});
+  status.received = taken_;
   status.published = published_;
+  status.unpublished = refused_ + outbox_.dropped();
   status.queued = outbox_.size() + under_way_;
   if (refused_ > 0) {
     status.last_error = std::to_string(refused_) +

@@ -87,6 +87,7 @@ class FeedLink {
 
   mqtt::Outbox outbox_{1000};
   std::uint64_t& under_way_;
+  std::uint64_t taken_ = 0;
   std::uint64_t published_ = 0;
   std::uint64_t refused_ = 0;
 };

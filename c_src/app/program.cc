@@ -44,16 +44,18 @@ int Program::run() {
 // Sleeps until there is something to do, and takes in what Erlang says.
 bool Program::wait() {
   const Duration sleep = session_.until_next_work();
-  // Within a commit interval messages may pile up without waking anybody. When they cannot be taken
-  // they wait too; only the log has to be looked after then.
+  // Within a commit interval messages may pile up without waking anybody, unless a link says that
+  // its broker waits. When they cannot be taken they wait too; only the log has to be looked after
+  // then.
   const bool takes = session_.takes_messages();
-  const bool is_armed = takes ? sleep > Session::kCommitInterval && inbox_.prepare_to_sleep()
-                              : !session_.is_configured();
+  const bool is_armed = !takes                             ? !session_.is_configured()
+                        : sleep > Session::kCommitInterval ? inbox_.prepare_to_sleep()
+                                                           : inbox_.prepare_to_nap();
   std::array<pollfd, 3> polls = {{{channel_.input(), POLLIN, 0},
                                   {channel_.wants_write() ? channel_.output() : -1, POLLOUT, 0},
                                   {is_armed ? inbox_.fd() : -1, POLLIN, 0}}};
   int timeout = static_cast<int>(std::min<std::int64_t>(sleep.count(), 60'000));
-  if (takes && !is_armed && sleep > Session::kCommitInterval) {
+  if (takes && !is_armed) {
     timeout = 0;
   }
   if (::poll(polls.data(), polls.size(), timeout) < 0 && errno != EINTR) {

@@ -17,6 +17,13 @@ namespace {
 // A clock that a time server corrected by less is nothing to speak of.
 constexpr Duration kClockBackMax = std::chrono::minutes(1);
 
+// Where a broker stands in the configuration; behind all if it has been taken out: nobody wants its
+// messages then.
+std::uint32_t place_of(std::string_view broker, const engine::Plan& plan) {
+  const std::vector<std::string>& names = plan.config.brokers;
+  return static_cast<std::uint32_t>(std::find(names.begin(), names.end(), broker) - names.begin());
+}
+
 tl::expected<std::shared_ptr<const engine::Plan>, Errors> plan_of(
     const Result<port::ConfigTerms>& terms) {
   if (!terms) {
@@ -172,6 +179,7 @@ port::ConfigOutcome Session::start(const port::Configure& message,
     spdlog::error("{}", undelivered.error().message);
   }
   links_.configure(terms.brokers, *plan);
+  links_.work(core_->deliveries());
   publish(core_->take_ended());
   send_notifications();
   return {};
@@ -189,14 +197,13 @@ port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Pla
   if (core_->is_stuck()) {
     return tl::unexpected(Errors{{ErrorCode::storage, "", trouble_}});
   }
-  const std::vector<std::string> brokers_before = core_->engine().plan().config.brokers;
   Result<Turn> changed = core_->reconfigure(plan, std::move(terms.rules_bytes));
   if (!changed) {
     return tl::unexpected(Errors{changed.error()});
   }
-  move_messages(brokers_before, plan->config.brokers);
   set_feed(terms.brokers, committed_);
   links_.configure(terms.brokers, *plan);
+  links_.work(core_->deliveries());
   perform(std::move(*changed));
   for (const std::string& broker : links_.names()) {
     republish(broker);
@@ -205,18 +212,6 @@ port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Pla
     republish(feed_->broker());
   }
   return {};
-}
-
-// Messages that wait keep their broker, whose place in the configuration may be another one now.
-void Session::move_messages(const std::vector<std::string>& from,
-                            const std::vector<std::string>& to) {
-  inbox_.drain(batch_, kMessagesPerTurn);
-  for (std::size_t i = next_; i < batch_.size(); ++i) {
-    std::uint32_t& broker = batch_[i].broker;
-    const auto found =
-        broker < from.size() ? std::find(to.begin(), to.end(), from[broker]) : to.end();
-    broker = static_cast<std::uint32_t>(found - to.begin());  // none: nobody wants the message
-  }
 }
 
 void Session::set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed) {
@@ -305,11 +300,11 @@ Duration Session::until_next_work() {
   // While the feed is silent only its next batch makes a difference.
   const bool is_held = hold(now).has_value();
   if (has_messages() && !is_held) {
-    return until_turn;
+    return inbox_.is_hurried() ? Duration{0} : until_turn;
   }
   const Duration until_deadline = is_held ? kLookEvery : core_->next_deadline(now).value_or(kLong);
   const Duration until_status = std::max(Duration{0}, status_at_ - now.uptime);
-  return std::max(until_turn, std::min(until_deadline, until_status));
+  return std::max(until_turn, std::min({until_deadline, until_status, links_.until_next_work()}));
 }
 
 bool Session::takes_messages() const {
@@ -340,7 +335,12 @@ bool Session::is_feed_waited_for() const {
 
 void Session::work() {
   watch_feed();
-  if (core_ == nullptr || clock_.now().uptime < next_turn_) {
+  if (core_ == nullptr) {
+    return;
+  }
+  links_.work(core_->deliveries());
+  const bool is_hurried = inbox_.is_hurried() && !core_->is_stuck();
+  if (clock_.now().uptime < next_turn_ && !is_hurried) {
     return;
   }
   for (const std::string& broker : links_.newly_connected()) {
@@ -395,7 +395,7 @@ std::optional<Now> Session::begin_turn(const Now& now) {
   if (next_ == batch_.size()) {
     batch_.clear();
     next_ = 0;
-    inbox_.drain(batch_, kMessagesPerTurn);
+    inbox_.drain(batch_);
     count_dropped_messages();
   }
   const std::optional<Time> held_at = hold(now);
@@ -433,7 +433,12 @@ std::optional<Now> Session::begin_turn(const Now& now) {
     take(message);
   }
   for (; has_client_message(until); ++next_) {
-    take(batch_[next_]);
+    Message& message = batch_[next_];
+    message.broker = place_of(links_.broker_of(message.link), core_->engine().plan());
+    if (message.number > 0) {
+      taken_[message.link] = message.number;
+    }
+    take(message);
   }
 
   const Now last = core_->engine().last();
@@ -472,6 +477,9 @@ void Session::finish_turn(const Now& now) {
   if (position) {
     committed_ = *position;
     outlet_.send(port::encode_committed(committed_));
+  }
+  for (const auto& [link, number] : std::exchange(taken_, {})) {
+    links_.appended(link, number);
   }
   perform(std::move(*done));
 }
@@ -579,7 +587,7 @@ void Session::end() {
   }
   // What is here first: a broker that hangs may take the time that is left.
   run_turns();
-  links_.stop();
+  links_.stop([this] { run_turns(); });
   do {
     run_turns();
   } while (has_messages() && !core_->is_stuck() && !hold(clock_.now()));

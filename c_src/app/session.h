@@ -4,7 +4,8 @@
 //
 // Group commit (docs/ARCHITECTURE.md): what arrives when nothing happened for kCommitInterval is
 // taken and committed at once; under load everything that came within the interval is one turn, so
-// neither a commit nor a wake-up is paid per message.
+// neither a commit nor a wake-up is paid per message. A link whose broker waits for
+// acknowledgements ends the interval at once (Inbox::hurry).
 //
 // A backlog (SEMANTICS 1.3): messages are given to the engine in turns of at most kTurnSpan of
 // arrivals, each at the time of its newest one, so what waited while the program was away meets the
@@ -13,6 +14,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -89,7 +91,6 @@ class Session {
   void count_run_since(const FeedPosition& position);
   void watch_feed();
   bool is_feed_waited_for() const;
-  void move_messages(const std::vector<std::string>& from, const std::vector<std::string>& to);
   port::ConfigOutcome reconfigure(const std::shared_ptr<const engine::Plan>& plan,
                                   port::ConfigTerms terms);
   port::ConfigOutcome start(const port::Configure& message,
@@ -138,6 +139,8 @@ class Session {
   // What was drained from the inbox; the engine has what stands before next_.
   std::vector<Message> batch_;
   std::size_t next_ = 0;
+  // The newest Message::number of each link in the open turn.
+  std::map<std::uint32_t, std::uint64_t> taken_;
 
   struct Untold {
     std::uint64_t outbox_id = 0;

@@ -46,6 +46,8 @@ struct Database {
   Statement put_config;
   Statement put_feed;
   Statement get_feed;
+  Statement put_links;
+  Statement get_links;
   Statement get_config;
   std::uint64_t journal_rows = 0;
   std::uint64_t outbox_rows = 0;
@@ -76,6 +78,8 @@ Result<void> Database::prepare() {
       Wanted{&put_config, "INSERT OR REPLACE INTO meta(key, value) VALUES ('config', ?1)"},
       Wanted{&put_feed, "INSERT OR REPLACE INTO meta(key, value) VALUES ('feed', ?1)"},
       Wanted{&get_feed, "SELECT value FROM meta WHERE key = 'feed'"},
+      Wanted{&put_links, "INSERT OR REPLACE INTO meta(key, value) VALUES ('links', ?1)"},
+      Wanted{&get_links, "SELECT value FROM meta WHERE key = 'links'"},
       Wanted{&get_config, "SELECT value FROM meta WHERE key = 'config'"},
   };
   for (const Wanted& each : wanted) {
@@ -318,9 +322,10 @@ Result<std::vector<std::uint64_t>> Database::append_outbox(std::span<const std::
 Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal,
                                                         std::span<const std::string> outbox,
                                                         std::span<const std::uint64_t> delivered,
-                                                        const std::optional<FeedPosition>& feed) {
+                                                        const std::optional<FeedPosition>& feed,
+                                                        std::string_view links) {
   Database& database = *impl_->database;
-  const bool is_empty = outbox.empty() && delivered.empty() && !feed;
+  const bool is_empty = outbox.empty() && delivered.empty() && !feed && links.empty();
   if (is_empty && journal.empty()) {
     return std::vector<std::uint64_t>();
   }
@@ -344,6 +349,11 @@ Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal
       return tl::unexpected(put.error());
     }
   }
+  if (!links.empty()) {
+    if (auto put = database.put_links.bind(1, links).run(); !put) {
+      return tl::unexpected(put.error());
+    }
+  }
   std::uint64_t removed = 0;
   for (const std::uint64_t id : delivered) {
     if (auto done = database.remove_outbox.bind(1, static_cast<std::int64_t>(id)).run(); !done) {
@@ -359,6 +369,16 @@ Result<std::vector<std::uint64_t>> History::commit_turn(std::string_view journal
   database.journal_rows += journal.empty() ? 0U : 1U;
   database.outbox_rows += outbox.size() - removed;
   return ids;
+}
+
+Result<std::string> History::links() const {
+  Statement& get = impl_->database->get_links;
+  const ResetAtEnd reset(get);
+  const Result<bool> row = get.step();
+  if (!row) {
+    return tl::unexpected(row.error());
+  }
+  return *row ? std::string(get.bytes(0)) : std::string();
 }
 
 Result<FeedPosition> History::feed_position() const {

@@ -77,13 +77,17 @@ class History {
 
   // -- each turn --
   // One transaction: appends `journal` (nothing is written if empty) and `outbox`, removes
-  // `delivered`, and notes the position of the feed that the turn has come to, if there is one.
+  // `delivered`, and notes the position of the feed that the turn has come to, if there is one, and
+  // what the other links have taken in, unless it is empty.
   // Gives the ids of the outbox entries. After an error nothing was written, and the
   // turn may be tried again with the same arguments.
   Result<std::vector<std::uint64_t>> commit_turn(std::string_view journal,
                                                  std::span<const std::string> outbox,
                                                  std::span<const std::uint64_t> delivered,
-                                                 const std::optional<FeedPosition>& feed = {});
+                                                 const std::optional<FeedPosition>& feed = {},
+                                                 std::string_view links = {});
+  // As commit_turn() was given it last; "" if it never was.
+  Result<std::string> links() const;
   // All zero if none was ever committed.
   Result<FeedPosition> feed_position() const;
   Result<std::vector<OutboxEntry>> outbox() const;

@@ -6,12 +6,19 @@
 #include <vector>
 
 #include "base/time.h"
+#include "model/delivery.h"
 
 namespace rollup {
 
 struct Message {
-  // Name of the broker in the configuration, as an index into Config::brokers.
+  // Name of the broker in the configuration, as an index into Config::brokers. Known when the
+  // message is taken in: a reload moves the brokers.
   std::uint32_t broker = 0;
+  // The broker link that it came by: a number that never changes in a run of the program.
+  std::uint32_t link = 0;
+  // Of the messages that this link acknowledges when they are appended, from 1 on; 0: it is none.
+  std::uint64_t number = 0;
+  Delivery delivery;  // if there is a number
   std::string topic;
   std::string payload;
   // When the link received it, on the wall clock.

@@ -1,6 +1,7 @@
 // The link to one configured broker through libmosquitto, MQTT 5 or 3.1.1.
 //
-//   Client link({.broker = broker, .broker_index = 0}, inbox, subscriptions, log);
+//   Client link({.broker = broker, .link = 1}, inbox, subscriptions, log);
+//   link.start();
 //   link.publish({.topic = "stats/kitchen", .payload = "21.5", .retain = true});
 //   link.stop();
 //
@@ -9,14 +10,21 @@
 // comes in into the inbox; publishes "online" (retained) as its status and "offline" on stop() or,
 // through the broker, when it dies.
 //
-// libmosquitto acknowledges a message before it hands it over: what is in the inbox when the
-// program is killed is lost.
+// Acknowledged after the append: what came in with QoS 1 is acknowledged when appended() has said
+// so of all of it, and until then nothing is written to the broker. So what is in the inbox when
+// the program is killed comes again. What was appended and is delivered again all the same, because
+// the acknowledgement did not get there, is recognised (see Redeliveries) and counted only. A
+// subscription asks for QoS 1 at most, as the handshake of QoS 2 cannot be held back.
+//
+// While nothing is appended (a full disk) the broker waits. If that lasts longer than its keepalive
+// allows, the connection is left, and taken up again when the append has come about.
 //
 // Threads: each Client has one, and only that one calls libmosquitto. The members below are for
 // one other thread, the engine's; none of them waits for the broker except stop(). The inbox must
 // outlive the Client. The log function is called from the link's thread, not after stop().
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -28,6 +36,7 @@
 
 #include "base/time.h"
 #include "model/config.h"
+#include "model/delivery.h"
 #include "model/link_state.h"
 #include "model/log_level.h"
 #include "mqtt/inbox.h"
@@ -44,8 +53,12 @@ struct Status {
   // When it became connected, or ceased to be; trying to connect again does not count.
   Time since;
   std::uint64_t received = 0;
+  // Of these, delivered again and recognised.
+  std::uint64_t redelivered = 0;
   // Came for a filter that is not configured any more.
   std::uint64_t unwanted = 0;
+  // How often the broker had forgotten the session that it was to keep.
+  std::uint64_t sessions_lost = 0;
   // Acknowledged by the broker; with QoS 0, written.
   std::uint64_t published = 0;
   // Waiting to be sent or acknowledged.
@@ -61,7 +74,7 @@ struct Status {
 
 struct Options {
   Broker broker;
-  std::uint32_t broker_index = 0;  // Message::broker
+  std::uint32_t link = 0;  // Message::link
   // Where "online" and "offline" go; "": nowhere.
   std::string status_topic = "rollup/status";
   // A longer payload is cut to one byte more than this, which decoding then counts as too_large.
@@ -83,14 +96,24 @@ struct Options {
   std::size_t loose_max = 1000;
 };
 
+// What is known of earlier connections with the same session, the oldest first.
+using Deliveries = std::vector<Delivery>;
+
 class Link;
 
 class Client {
  public:
   Client(Options options, Inbox& inbox, std::vector<Subscription> subscriptions, Log log);
+  // Without start() nothing happens but that publications are kept.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+
+  // Begins to connect.
+  void start(const Deliveries& taken = {});
+
+  // All messages up to this number (Message::number) are appended.
+  void appended(std::uint64_t number);
 
   // Sends it as soon as it can; see Outbox for what becomes of it until then. An empty payload is a
   // programmer's mistake.
@@ -101,14 +124,20 @@ class Client {
 
   Status status() const;
 
-  // Says goodbye and ends the thread, within Options::stop_max also if the broker hangs. Messages
-  // that come in meanwhile are still put into the inbox. Again: nothing.
+  // Asks it to say goodbye and end. Messages that come in meanwhile are still put into the inbox.
+  void request_stop();
+  // Whether it has ended, or stop_max is over.
+  bool has_ended() const;
+  // Whether it has ended and all that it took in is appended: another one may have the session.
+  bool is_over() const;
+  // Ends it, within Options::stop_max from the request on also if the broker hangs. Again: nothing.
   void stop();
 
  private:
   // Shared with the thread: one that is caught in the resolver (which cannot be interrupted) is
   // left to itself by stop() and must not lose the ground it stands on.
   std::shared_ptr<Link> link_;
+  std::chrono::steady_clock::time_point stop_by_;
   std::future<void> finished_;
   std::thread thread_;
 };

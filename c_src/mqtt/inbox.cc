@@ -16,28 +16,24 @@ std::size_t bytes_of(const Message& message) {
 }  // namespace
 
 bool Inbox::has_room(std::size_t message_bytes) const {
-  const std::size_t count = waiting();
-  return count == 0 ||
-         (count < bounds_.messages && queue_bytes_ + batch_bytes_ + message_bytes <= bounds_.bytes);
+  return queue_.empty() ||
+         (queue_.size() < bounds_.messages && queue_bytes_ + message_bytes <= bounds_.bytes);
 }
 
-void Inbox::signal_if_asleep() {
-  if (!asleep_) {
-    return;
-  }
+void Inbox::signal() {
   // Under the lock: a drain() that saw signalled_ must find the descriptor readable, or the late
   // write would keep the engine awake for ever.
-  asleep_ = false;
+  sleep_ = Sleep::awake;
   signalled_ = true;
   wakeup_.signal();
 }
 
 void Inbox::count_dropped(const Message& message) {
   ++dropped_;
-  auto entry = std::find_if(dropped_by_broker_.begin(), dropped_by_broker_.end(),
-                            [&](const Dropped& d) { return d.broker == message.broker; });
-  if (entry == dropped_by_broker_.end()) {
-    entry = dropped_by_broker_.insert(entry, Dropped{message.broker, 0, {}});
+  auto entry = std::find_if(dropped_by_link_.begin(), dropped_by_link_.end(),
+                            [&](const Dropped& d) { return d.link == message.link; });
+  if (entry == dropped_by_link_.end()) {
+    entry = dropped_by_link_.insert(entry, Dropped{message.link, 0, {}});
   }
   ++entry->count;
   entry->newest_topic = message.topic;
@@ -52,7 +48,9 @@ bool Inbox::push(Message&& message, int qos, const std::stop_token& cancel) {
       return false;
     }
     ++blocked_;
-    signal_if_asleep();
+    if (sleep_ != Sleep::awake) {
+      signal();
+    }
     room_.wait(lock, cancel, [&] { return closed_ || has_room(bytes); });
     --blocked_;
   }
@@ -62,14 +60,26 @@ bool Inbox::push(Message&& message, int qos, const std::stop_token& cancel) {
   queue_.push_back(std::move(message));
   queue_bytes_ += bytes;
   ++pushed_;
-  signal_if_asleep();
+  if (sleep_ == Sleep::sleep) {
+    signal();
+  }
   return true;
 }
 
 void Inbox::wake() {
   const std::lock_guard lock(mutex_);
-  woken_ = !asleep_;
-  signal_if_asleep();
+  woken_ = sleep_ != Sleep::sleep;
+  if (sleep_ == Sleep::sleep) {
+    signal();
+  }
+}
+
+void Inbox::hurry() {
+  const std::lock_guard lock(mutex_);
+  hurried_ = true;
+  if (sleep_ != Sleep::awake) {
+    signal();
+  }
 }
 
 void Inbox::close() {
@@ -85,59 +95,63 @@ bool Inbox::is_full() const {
 
 Inbox::Counts Inbox::counts() const {
   const std::lock_guard lock(mutex_);
-  return {pushed_, drained_, dropped_, waiting(), queue_bytes_ + batch_bytes_};
+  return {pushed_, drained_, dropped_, queue_.size(), queue_bytes_};
 }
 
-std::size_t Inbox::drain(std::vector<Message>& out, std::size_t max) {
+void Inbox::drain(std::vector<Message>& out) {
   const std::lock_guard lock(mutex_);
-  asleep_ = false;
+  sleep_ = Sleep::awake;
   woken_ = false;
+  hurried_ = false;
   if (signalled_) {
     signalled_ = false;
     wakeup_.clear();
   }
-  std::size_t taken = 0;
-  while (taken < max && waiting() > 0) {
-    if (batch_next_ == batch_.size()) {
-      batch_.clear();
-      batch_next_ = 0;
-      batch_.swap(queue_);
-      batch_bytes_ = std::exchange(queue_bytes_, 0);
-    }
-    const std::size_t count = std::min(max - taken, batch_.size() - batch_next_);
-    taken += count;
-    if (out.empty() && count == batch_.size()) {
-      out.swap(batch_);
-      batch_bytes_ = 0;
-      continue;
-    }
-    const auto first = batch_.begin() + static_cast<std::ptrdiff_t>(batch_next_);
-    const auto last = first + static_cast<std::ptrdiff_t>(count);
-    for (auto message = first; message != last; ++message) {
-      batch_bytes_ -= bytes_of(*message);
-    }
-    out.insert(out.end(), std::make_move_iterator(first), std::make_move_iterator(last));
-    batch_next_ += count;
+  drained_ += queue_.size();
+  if (out.empty()) {
+    out.swap(queue_);
+  } else {
+    out.insert(out.end(), std::make_move_iterator(queue_.begin()),
+               std::make_move_iterator(queue_.end()));
   }
-  drained_ += taken;
-  if (blocked_ > 0 && taken > 0) {
+  queue_.clear();
+  queue_bytes_ = 0;
+  if (blocked_ > 0) {
     room_.notify_all();
   }
-  return taken;
 }
 
 bool Inbox::prepare_to_sleep() {
   const std::lock_guard lock(mutex_);
-  if (waiting() > 0 || blocked_ > 0 || woken_ || signalled_) {
+  if (!queue_.empty() || blocked_ > 0 || hurried_ || woken_ || signalled_) {
     return false;
   }
-  asleep_ = true;
+  sleep_ = Sleep::sleep;
   return true;
+}
+
+bool Inbox::prepare_to_nap() {
+  const std::lock_guard lock(mutex_);
+  if (blocked_ > 0 || hurried_) {
+    return false;
+  }
+  if (signalled_) {  // for something that does not end a nap
+    signalled_ = false;
+    woken_ = true;
+    wakeup_.clear();
+  }
+  sleep_ = Sleep::nap;
+  return true;
+}
+
+bool Inbox::is_hurried() const {
+  const std::lock_guard lock(mutex_);
+  return hurried_ || blocked_ > 0;
 }
 
 std::vector<Inbox::Dropped> Inbox::take_dropped() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(dropped_by_broker_, {});
+  return std::exchange(dropped_by_link_, {});
 }
 
 }  // namespace rollup::mqtt

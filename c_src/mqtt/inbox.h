@@ -1,7 +1,7 @@
 // The bounded queue between the broker links' threads and the engine's one thread.
 //
 //   links                                  engine
-//   inbox.push(std::move(message), qos);   inbox.drain(batch, 1000);
+//   inbox.push(std::move(message), qos);   inbox.drain(batch);
 //                                          if (inbox.prepare_to_sleep()) poll(inbox.fd(), ...);
 //
 // Guarantees
@@ -9,8 +9,11 @@
 // 2. It holds at most `messages` messages and `bytes` bytes, plus one message a link: a message
 //    that is larger than all room is taken when the queue is empty, and a push that is cancelled
 //    while it waits is taken, as the broker has its acknowledgement already.
-// 3. pushed = drained + waiting; what is dropped is counted per broker and never pushed.
+// 3. pushed = drained + waiting; what is dropped is counted per link and never pushed.
 // 4. A system call is made only to wake an engine that sleeps, never per message under load.
+//
+// An engine that lets messages pile up for a while naps: only hurry() ends that before its time,
+// for a link whose broker sends no more until it has acknowledgements.
 #pragma once
 
 #include <condition_variable>
@@ -41,7 +44,7 @@ class Inbox {
   };
   // What was dropped because the inbox was full (DropReason::queue_full).
   struct Dropped {
-    std::uint32_t broker = 0;
+    std::uint32_t link = 0;
     std::uint64_t count = 0;
     std::string newest_topic;
   };
@@ -57,6 +60,8 @@ class Inbox {
 
   // Ends the engine's sleep for another reason than a message: a link changed its state.
   void wake();
+  // Ends its nap too: what is here is wanted at once.
+  void hurry();
 
   // From now on every push fails, those that wait too. What is waiting can still be drained.
   void close();
@@ -66,44 +71,45 @@ class Inbox {
 
   // -- from the engine's thread only --
 
-  // Appends up to `max` messages to `out`, oldest first. The number of them. Cheapest with an empty
-  // `out` and a `max` above what is waiting: two vectors then change places.
-  std::size_t drain(std::vector<Message>& out, std::size_t max);
+  // Appends all that waits to `out`, oldest first. Cheapest with an empty `out`: two vectors then
+  // change places.
+  void drain(std::vector<Message>& out);
 
   // Readable after a wake-up until the next drain().
   int fd() const { return wakeup_.fd(); }
 
   // False if there is something to do already. True: the next push or wake() makes fd() readable.
   bool prepare_to_sleep();
+  // As prepare_to_sleep(), but only hurry() and a push that waits for room count.
+  bool prepare_to_nap();
+  // hurry() came since the last drain().
+  bool is_hurried() const;
 
-  // What was dropped since the last call, per broker.
+  // What was dropped since the last call, per link.
   std::vector<Dropped> take_dropped();
 
  private:
+  enum class Sleep { awake, nap, sleep };
+
   bool has_room(std::size_t message_bytes) const;
-  void signal_if_asleep();
+  void signal();
   void count_dropped(const Message& message);
-  std::size_t waiting() const { return queue_.size() + batch_.size() - batch_next_; }
 
   const Bounds bounds_;
   mutable std::mutex mutex_;
   std::condition_variable_any room_;
   std::vector<Message> queue_;
-  // What drain() took over from queue_ and did not hand out, from batch_next_ on. Older than
-  // queue_.
-  std::vector<Message> batch_;
-  std::size_t batch_next_ = 0;
   std::size_t queue_bytes_ = 0;
-  std::size_t batch_bytes_ = 0;
   std::size_t blocked_ = 0;  // pushes that wait for room
-  bool asleep_ = false;
+  Sleep sleep_ = Sleep::awake;
   bool signalled_ = false;  // fd() is readable
-  bool woken_ = false;      // wake() came while the engine was awake
+  bool woken_ = false;      // wake() came while the engine did not sleep
+  bool hurried_ = false;
   bool closed_ = false;
   std::uint64_t pushed_ = 0;
   std::uint64_t drained_ = 0;
   std::uint64_t dropped_ = 0;
-  std::vector<Dropped> dropped_by_broker_;
+  std::vector<Dropped> dropped_by_link_;
   Wakeup wakeup_;
 };
 

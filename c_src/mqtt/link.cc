@@ -1,5 +1,7 @@
 #include "mqtt/link.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -20,10 +22,11 @@ namespace {
 
 // How long the thread sleeps at most, so that libmosquitto sees to its keepalive in time.
 constexpr Duration kTurnMax = std::chrono::seconds(1);
+// Messages that are read before they are acknowledged. The broker may send twice as many, so that
+// it need not wait while those are appended.
+constexpr std::size_t kReadMax = kOpenDeliveriesMax / 2;
 // Packets read before publications get their turn.
-constexpr int kReadsPerTurn = 64;
-// What we ask the broker to send without waiting for our acknowledgement.
-constexpr int kReceiveMax = 1000;
+constexpr int kReadsPerTurn = 400;
 // libmosquitto refuses shorter ones.
 constexpr Duration kKeepaliveMin = std::chrono::seconds(5);
 constexpr Duration kKeepaliveMax = std::chrono::seconds(65'535);
@@ -73,11 +76,26 @@ Status Link::status() const {
   const std::lock_guard lock(mutex_);
   Status status = status_;
   status.received = received_;
+  status.redelivered = redelivered_;
+  status.sessions_lost = sessions_lost_;
   status.unwanted = unwanted_;
   status.published = published_;
   status.queued = outbox_.size() + in_flight_count_;
   status.unpublished = outbox_.dropped() + unpublished_;
   return status;
+}
+
+void Link::appended(std::uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  appended_ = number;
+  if (std::exchange(asleep_, false)) {
+    wakeup_.signal();
+  }
+}
+
+bool Link::is_all_appended() const {
+  const std::lock_guard lock(mutex_);
+  return appended_ >= taken_;
 }
 
 void Link::request_stop() {
@@ -118,14 +136,18 @@ void Link::set_trouble(const std::string& trouble) {
   status_.last_error = trouble;
 }
 
-void Link::run() {
+void Link::run(const Deliveries& taken) {
+  redeliveries_.emplace(taken);
+  had_session_ = redeliveries_->has_any();
   pthread_setname_np(pthread_self(), ("mqtt " + options_.broker.name).substr(0, 15).c_str());
   use_library();
   Backoff backoff(options_.backoff_first, options_.backoff_max);
   std::mt19937 generator(std::random_device{}());
   std::uniform_real_distribution<double> chance(0.0, 1.0);
   while (!stop_.stop_requested()) {
-    if (connect()) {
+    // What is open would only come again.
+    wait_until_all_is_appended();
+    if (!stop_.stop_requested() && connect()) {
       serve();
       if (greeted_ && Clock::now() - up_since_ >= options_.steady_after) {
         backoff.reset();
@@ -140,13 +162,15 @@ void Link::run() {
 bool Link::create_handle() {
   const Broker& broker = options_.broker;
   const std::string id = broker.client_id.empty() ? "mqtt_rollup-" + broker.name : broker.client_id;
+  dup_prefix_ = "Client " + id + " received PUBLISH (d";
   handle_.reset(mosquitto_new(id.c_str(), false, this));
   ROLLUP_CHECK(handle_ != nullptr);
   mosquitto* const handle = handle_.get();
   mosquitto_int_option(handle, MOSQ_OPT_PROTOCOL_VERSION,
                        broker.protocol == 5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
   mosquitto_int_option(handle, MOSQ_OPT_TCP_NODELAY, 1);
-  mosquitto_int_option(handle, MOSQ_OPT_RECEIVE_MAXIMUM, kReceiveMax);
+  mosquitto_int_option(handle, MOSQ_OPT_RECEIVE_MAXIMUM, kOpenDeliveriesMax);
+  mosquitto_threaded_set(handle, true);  // it queues, write_packets() writes
   mosquitto_int_option(handle, MOSQ_OPT_SEND_MAXIMUM, static_cast<int>(options_.in_flight_max));
   set_callbacks();
 
@@ -253,7 +277,7 @@ void Link::serve() {
                : closing_);
       return;
     }
-    if (up_) {
+    if (up_ && !waits_since_) {
       attend();
     }
   }
@@ -269,26 +293,46 @@ bool Link::turn(Duration timeout) {
   if (socket < 0) {
     return false;
   }
-  const int write_event = mosquitto_want_write(handle) ? POLLOUT : 0;
-  pollfd fds[] = {{socket, static_cast<short>(POLLIN | POLLRDHUP | write_event), 0},
-                  {wakeup_.fd(), POLLIN, 0}};
-  if (!fall_asleep()) {
-    timeout = Duration::zero();
+  if (holds_acknowledgements_ && !is_all_appended()) {
+    return wait_for_append(timeout);
   }
-  const int ready = poll(fds, 2, static_cast<int>(timeout.count()));
-  if (fds[1].revents != 0) {
-    wakeup_.clear();
+  waits_since_.reset();
+  const bool acknowledges = std::exchange(holds_acknowledgements_, false);
+  open_ = 0;
+  int code = write_packets();
+  if (acknowledges) {
+    pace_.acknowledged(Clock::now());
   }
-  const int events = ready > 0 ? fds[0].revents : 0;
 
-  int code = MOSQ_ERR_SUCCESS;
-  if ((events & POLLOUT) != 0) {
-    code = mosquitto_loop_write(handle, 1);
+  int ready = 0;
+  int events = 0;
+  // What came while nothing was read is there without asking.
+  if (code == MOSQ_ERR_SUCCESS && !acknowledges) {
+    const int write_event = mosquitto_want_write(handle) ? POLLOUT : 0;
+    pollfd fds[] = {{socket, static_cast<short>(POLLIN | POLLRDHUP | write_event), 0},
+                    {wakeup_.fd(), POLLIN, 0}};
+    if (!fall_asleep()) {
+      timeout = Duration::zero();
+    }
+    ready = poll(fds, 2, static_cast<int>(timeout.count()));
+    if (fds[1].revents != 0) {
+      wakeup_.clear();
+    }
+    events = ready > 0 ? fds[0].revents : 0;
+    if ((events & POLLOUT) != 0) {
+      code = write_packets();
+    }
   }
   // OpenSSL may hold data that poll() does not see; the regular turns find it.
   const bool is_readable = (events & ~POLLOUT) != 0 || ready == 0 || (events != 0 && !up_);
   if (code == MOSQ_ERR_SUCCESS && is_readable && mosquitto_socket(handle) >= 0) {
     code = read_packets((events & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+    if (open_ >= kReadMax || (open_ > 0 && pace_.begins(acknowledges, Clock::now()))) {
+      const std::lock_guard lock(outside_mutex_);
+      if (!abandoned_) {
+        inbox_.hurry();
+      }
+    }
   }
   if (code == MOSQ_ERR_SUCCESS && mosquitto_socket(handle) >= 0) {
     code = mosquitto_loop_misc(handle);
@@ -301,11 +345,68 @@ bool Link::turn(Duration timeout) {
   return true;
 }
 
+// The engine has not appended what was read: writing would acknowledge it. The connection is left
+// before the broker, which hears nothing of us, would end it.
+bool Link::wait_for_append(Duration timeout) {
+  const Clock::time_point now = Clock::now();
+  if (!waits_since_) {
+    waits_since_ = now;
+  }
+  if (options_.broker.keepalive > Duration::zero()) {
+    const Duration patience =
+        std::clamp(options_.broker.keepalive, kKeepaliveMin, kKeepaliveMax) / 2;
+    const auto left = std::chrono::ceil<Duration>(*waits_since_ + patience - now);
+    if (left <= Duration::zero()) {
+      closing_ =
+          "what it sent cannot be stored and is not acknowledged; connecting again when it is";
+      return false;
+    }
+    timeout = std::min(timeout, left);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    asleep_ = appended_ < taken_;
+    if (!asleep_) {
+      return true;
+    }
+  }
+  pollfd fd = {wakeup_.fd(), POLLIN, 0};
+  if (poll(&fd, 1, static_cast<int>(timeout.count())) > 0) {
+    wakeup_.clear();
+  }
+  return true;
+}
+
+// Lets go all that libmosquitto has queued, in as few segments as there may be.
+int Link::write_packets() {
+  mosquitto* const handle = handle_.get();
+  if (!mosquitto_want_write(handle)) {
+    return MOSQ_ERR_SUCCESS;
+  }
+  const int socket = mosquitto_socket(handle);
+  const auto cork = [socket](int on) {
+    // Fails on a unix socket, which needs none.
+    setsockopt(socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+  };
+  const bool is_many = up_;
+  if (is_many) {
+    cork(1);
+  }
+  errno = 0;
+  const int code = mosquitto_loop_write(handle, 1);
+  if (is_many && mosquitto_socket(handle) == socket) {
+    const int error = errno;
+    cork(0);
+    errno = error;
+  }
+  return code;
+}
+
 // Reads what is there. mosquitto_loop_read() reads one packet and leaves errno EAGAIN when there is
 // none. During the handshake it does not say, so it is called a few times.
 int Link::read_packets(bool peer_closed) {
   const int most = up_ ? kReadsPerTurn : 4;
-  for (int i = 0; i < most; ++i) {
+  for (int i = 0; i < most && open_ < kReadMax; ++i) {
     // Once stop() is asked for, nobody need make room any more. What is not read is not
     // acknowledged either, and the session keeps it.
     if (stop_.stop_requested() && (abandoned_ || inbox_.is_full())) {
@@ -349,6 +450,22 @@ void Link::pause(Duration duration) {
   }
 }
 
+void Link::wait_until_all_is_appended() {
+  while (!stop_.stop_requested()) {
+    {
+      const std::lock_guard lock(mutex_);
+      asleep_ = appended_ < taken_;
+      if (!asleep_) {
+        return;
+      }
+    }
+    pollfd fd = {wakeup_.fd(), POLLIN, 0};
+    if (poll(&fd, 1, static_cast<int>(kTurnMax.count())) > 0) {
+      wakeup_.clear();
+    }
+  }
+}
+
 // Sends what waits, then "offline", then DISCONNECT. If the broker does not acknowledge in time the
 // connection is dropped without DISCONNECT, and the broker publishes "offline" itself.
 void Link::say_goodbye() {
@@ -363,7 +480,9 @@ void Link::say_goodbye() {
     }
     return true;
   };
-  attend();
+  if (!waits_since_) {
+    attend();
+  }
   if (!turn_until([&] { return status().queued == 0; })) {
     return;
   }
@@ -382,6 +501,9 @@ void Link::lost(const std::string& why) {
   const bool was_up = std::exchange(up_, false);
   subscriptions_.link_lost();
   unpublished_ += std::exchange(unwritten_, 0);
+  holds_acknowledgements_ = false;  // libmosquitto throws them away
+  open_ = 0;
+  waits_since_.reset();
   in_flight_count_ = in_flight_.size();
   if (handle_) {
     // After a failed handshake libmosquitto keeps the socket open until the next try.

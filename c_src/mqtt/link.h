@@ -1,5 +1,10 @@
 // The inside of a Client: the thread's work and what it shares with the engine's thread.
 //
+// What libmosquitto has to say it only queues (mosquitto_threaded_set), its acknowledgements among
+// the rest, until write_packets() lets all of it go. So the thread goes in steps: it reads what is
+// there, at most kReadMax messages that are to be acknowledged, then waits until the engine has
+// appended those, and writes. While it waits it reads and writes nothing.
+//
 // Only run()'s thread calls libmosquitto. So none of that library's locks is ever wanted by two
 // threads, and on_message may wait for room in the inbox (under libmosquitto's callback mutex)
 // while the engine publishes: publish() only puts into the outbox.
@@ -24,6 +29,8 @@
 #include "mqtt/client.h"
 #include "mqtt/inbox.h"
 #include "mqtt/outbox.h"
+#include "mqtt/pace.h"
+#include "mqtt/redeliveries.h"
 #include "mqtt/subscriptions.h"
 #include "mqtt/wakeup.h"
 
@@ -39,13 +46,15 @@ class Link {
   void publish(Publication message);
   void update_filters(std::vector<Subscription> subscriptions);
   Status status() const;
+  void appended(std::uint64_t number);
+  bool is_all_appended() const;
   void request_stop();
   // After this neither the inbox nor the log function is used.
   void abandon();
 
   // -- the thread --
   // Until request_stop().
-  void run();
+  void run(const Deliveries& taken);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -59,9 +68,12 @@ class Link {
   bool connect();
   void serve();
   bool turn(Duration timeout);
+  bool wait_for_append(Duration timeout);
+  int write_packets();
   int read_packets(bool peer_closed);
   bool fall_asleep();
   void pause(Duration duration);
+  void wait_until_all_is_appended();
   void say_goodbye();
   void lost(const std::string& why);
   void set_state(LinkState state, const std::string& trouble);
@@ -73,6 +85,7 @@ class Link {
   void on_connect(int reason, int flags, const mosquitto_property* properties);
   void on_disconnect(int reason);
   void on_message(const mosquitto_message& message, const mosquitto_property* properties);
+  bool was_taken(const mosquitto_message& message, Delivery& delivery);
   void on_publish(int mid, int reason);
   void on_subscribe(int mid, int count, const int* granted);
   void on_unsubscribe(int mid);
@@ -102,8 +115,12 @@ class Link {
   Status status_;  // without the counters
   Outbox outbox_;
   std::optional<std::vector<Subscription>> new_filters_;
-  bool asleep_ = false;  // the thread polls: signal wakeup_
+  bool asleep_ = false;                   // the thread polls: signal wakeup_
+  std::uint64_t appended_ = 0;            // all up to this Message::number
+  std::atomic<std::uint64_t> taken_ = 0;  // the newest Message::number; written by the thread
   std::atomic<std::uint64_t> received_ = 0;
+  std::atomic<std::uint64_t> redelivered_ = 0;
+  std::atomic<std::uint64_t> sessions_lost_ = 0;
   std::atomic<std::uint64_t> unwanted_ = 0;
   std::atomic<std::uint64_t> published_ = 0;
   std::atomic<std::uint64_t> unpublished_ = 0;
@@ -116,6 +133,15 @@ class Link {
   bool up_ = false;       // CONNACK came with success
   bool greeted_ = false;  // and we did our part
   bool session_present_ = false;
+  bool had_session_ = false;
+  // Acknowledgements that libmosquitto has queued, and how many of what they are for was taken in.
+  bool holds_acknowledgements_ = false;
+  std::size_t open_ = 0;
+  std::optional<Clock::time_point> waits_since_;
+  Pace pace_;
+  std::optional<Redeliveries> redeliveries_;
+  std::optional<bool> dup_;  // of the message that comes next, as libmosquitto logs it
+  std::string dup_prefix_;   // of that line
   bool identifiers_available_ = true;
   int qos_max_ = 2;
   Clock::time_point up_since_;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/hash.h"
 #include "mqtt/link.h"
 #include "mqtt/protocol_constants.h"
 #include "mqtt/reasons.h"
@@ -83,10 +84,17 @@ void Link::on_message(const mosquitto_message& message, const mosquitto_property
       is_wanted = subscriptions_.add_streams(identifier, taken.subscriptions) || is_wanted;
     }
   }
+  holds_acknowledgements_ = holds_acknowledgements_ || message.qos > 0;
   if (!is_wanted) {
     unwanted_.fetch_add(1, std::memory_order_relaxed);
+  } else if (message.qos > 0 && was_taken(message, taken.delivery)) {
+    redelivered_.fetch_add(1, std::memory_order_relaxed);
   } else if (!abandoned_) {
-    taken.broker = options_.broker_index;
+    if (message.qos > 0) {
+      ++open_;
+      taken.number = ++taken_;
+    }
+    taken.link = options_.link;
     taken.topic = message.topic;
     taken.payload.assign(
         static_cast<const char*>(message.payload),
@@ -97,6 +105,21 @@ void Link::on_message(const mosquitto_message& message, const mosquitto_property
   }
   // read_packets() takes EAGAIN for "nothing more to read", and so does libmosquitto.
   errno = 0;
+}
+
+// Whether it came before, as far as a resumed session may bring that.
+bool Link::was_taken(const mosquitto_message& message, Delivery& delivery) {
+  delivery.packet_id = static_cast<std::uint16_t>(message.mid);
+  delivery.content =
+      stable_hash(message.topic, std::string_view(static_cast<const char*>(message.payload),
+                                                  static_cast<std::size_t>(message.payloadlen)));
+  const bool compared = redeliveries_->compares();
+  const bool again =
+      redeliveries_->is_again(delivery, std::exchange(dup_, std::nullopt).value_or(true));
+  if (compared && !redeliveries_->compares()) {
+    mosquitto_log_callback_set(handle_.get(), nullptr);
+  }
+  return again;
 }
 
 void Link::on_publish(int mid, int reason) {
@@ -135,9 +158,14 @@ void Link::on_unsubscribe(int mid) {
   requests_due_ = true;
 }
 
-// Set during the handshake only, as libmosquitto formats a line per packet for it: OpenSSL's reason
-// is told nowhere else.
+// Set during the handshake and while redeliveries are looked for only, as libmosquitto formats a
+// line per packet for it: OpenSSL's reason and the flag DUP of a message are told nowhere else.
 void Link::on_log(int level, const char* text) {
+  if (std::string_view line = text; line.starts_with(dup_prefix_)) {
+    line.remove_prefix(dup_prefix_.size());
+    dup_ = !line.starts_with('0');
+    return;
+  }
   if (level != MOSQ_LOG_ERR || !tls_detail_.empty()) {
     return;
   }

@@ -42,7 +42,13 @@ void Link::attend() {
   }
   if (is_new) {
     // After the requests, so that a status never shows a connection without its missing filters.
-    set_state(LinkState::connected, "");
+    const bool is_lost = std::exchange(had_session_, true) && !session_present_;
+    sessions_lost_ += is_lost ? 1U : 0U;
+    const std::string trouble = is_lost ? forgotten_session(options_.broker) : "";
+    set_state(LinkState::connected, trouble);
+    if (is_lost) {
+      log(LogLevel::warning, trouble);
+    }
     log(LogLevel::info, "connected to " + address_of(options_.broker) + ", MQTT " +
                             (options_.broker.protocol == 5 ? "5" : "3.1.1") +
                             (session_present_ ? ", session resumed" : ", new session"));
@@ -54,7 +60,10 @@ void Link::greet() {
   greeted_ = true;
   up_since_ = Clock::now();
   last_logged_.clear();
-  mosquitto_log_callback_set(handle_.get(), nullptr);
+  redeliveries_->connected(session_present_);
+  if (!redeliveries_->compares()) {
+    mosquitto_log_callback_set(handle_.get(), nullptr);
+  }
   subscriptions_.use_identifiers(identifiers_available_);
   if (!session_present_) {
     subscriptions_.session_lost();
@@ -78,8 +87,9 @@ void Link::send_requests() {
       // A shared subscription with no_local is a protocol error.
       const bool no_local = options_.broker.protocol == 5 && !request.filter.starts_with("$share/");
       const int options = no_local ? MQTT_SUB_OPT_NO_LOCAL : 0;
-      code = mosquitto_subscribe_v5(handle_.get(), &mid, request.filter.c_str(), request.qos,
-                                    options, properties);
+      // The handshake of QoS 2 cannot be held back until the message is appended.
+      code = mosquitto_subscribe_v5(handle_.get(), &mid, request.filter.c_str(),
+                                    std::min(request.qos, 1), options, properties);
       mosquitto_property_free_all(&properties);
     } else {
       code = mosquitto_unsubscribe(handle_.get(), &mid, request.filter.c_str());

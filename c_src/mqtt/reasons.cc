@@ -128,6 +128,12 @@ std::string dismissal(const Broker& broker, int reason) {
   }
 }
 
+std::string forgotten_session(const Broker& broker) {
+  return address_of(broker) + " has forgotten the session of broker " + broker.name +
+         ": what was published while the link was down is lost. See session_expiry, the broker's "
+         "own limits, and whether it keeps sessions over its restarts";
+}
+
 std::string subscription_refusal(const Broker& broker, const std::string& filter, int reason) {
   const std::string what = "subscription to \"" + filter + "\" refused";
   switch (reason) {

@@ -21,6 +21,9 @@ std::string refusal(const Broker& broker, int reason);
 // Why the broker ended the connection with DISCONNECT (MQTT 5).
 std::string dismissal(const Broker& broker, int reason);
 
+// The broker has no session for us, although there was one.
+std::string forgotten_session(const Broker& broker);
+
 // Why a subscription was refused.
 std::string subscription_refusal(const Broker& broker, const std::string& filter, int reason);
 

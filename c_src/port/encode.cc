@@ -82,11 +82,17 @@ void write(TermWriter& writer, const StreamStatus& stream) {
 }
 
 void write(TermWriter& writer, const BrokerStatus& broker) {
-  writer.map(6);
+  writer.map(12);
   writer.atom("name").text(broker.name);
   writer.atom("state").atom(to_string(broker.state));
   writer.atom("since_ms").integer(to_ms(broker.since));
+  writer.atom("received").count(broker.received);
+  writer.atom("redelivered").count(broker.redelivered);
+  writer.atom("unwanted").count(broker.unwanted);
+  writer.atom("filters_missing").count(broker.filters_missing);
+  writer.atom("sessions_lost").count(broker.sessions_lost);
   writer.atom("published").count(broker.published);
+  writer.atom("unpublished").count(broker.unpublished);
   writer.atom("queued").count(broker.queued);
   writer.atom("last_error").text(broker.last_error);
 }

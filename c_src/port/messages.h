@@ -118,7 +118,17 @@ struct BrokerStatus {
   std::string name;
   LinkState state = LinkState::down;
   Time since;  // it has been in this state
+  // Messages that came, and of these: delivered again and recognised, for no stream of today.
+  std::uint64_t received = 0;
+  std::uint64_t redelivered = 0;
+  std::uint64_t unwanted = 0;
+  // Filters that the broker has not granted.
+  std::uint64_t filters_missing = 0;
+  // How often the broker had forgotten the session.
+  std::uint64_t sessions_lost = 0;
+  // Publications: gone out, given up (refused, expired, crowded out), waiting.
   std::uint64_t published = 0;
+  std::uint64_t unpublished = 0;
   std::uint64_t queued = 0;
   std::string last_error;
 };

@@ -164,6 +164,7 @@ atoms() ->
         [bad_config, bad_request, not_found, too_large, timeout, storage, unsupported, unavailable] ++
         [uptime_ms, started_ms, series, alerts, alarms, received, accepted, dropped, refused, streams] ++
         [brokers, history, name, examples, state, connected, connecting, down, since_ms] ++
+        [redelivered, unwanted, filters_missing, sessions_lost, unpublished] ++
         [published, queued, last_error, bytes, journal_rows, outbox, last_commit_ms] ++
         [not_a_number, not_json, no_such_field, bad_time, future, too_late, out_of_range] ++
         [too_deep, not_utf8, too_many_series, too_many_new_series, bad_topic, queue_full] ++

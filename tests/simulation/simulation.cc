@@ -66,13 +66,17 @@ class Simulation::SimLinks final : public app::Links {
       }
     }
   }
+  void work(const app::Deliveries&) override {}
+  Duration until_next_work() const override { return std::chrono::hours(1); }
+  std::string_view broker_of(std::uint32_t) const override { return names_.front(); }
+  void appended(std::uint32_t, std::uint64_t) override {}
   void publish(Publication) override {}
   std::vector<std::string> newly_connected() override {
     return std::exchange(is_new_, false) ? names() : std::vector<std::string>();
   }
   std::vector<port::BrokerStatus> status() const override { return {}; }
   std::vector<std::string> names() const override { return names_; }
-  void stop() override {}
+  void stop(const std::function<void()>&) override {}
 
  private:
   std::vector<std::string> names_;
@@ -312,7 +316,6 @@ void Simulation::publish_other() {
     return;
   }
   Message message;
-  message.broker = is_feed_first_ ? 1 : 0;
   message.topic = kOtherTopic;
   message.payload = std::to_string(pick(0, 50));
   message.arrival = wall();

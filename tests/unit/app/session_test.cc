@@ -50,14 +50,23 @@ class TestOutlet final : public port::Outlet {
   std::vector<Term> sent;
 };
 
+// Links that do nothing; all of them are one broker's, "other", which is not configured.
 class NoLinks final : public Links {
  public:
   void configure(const std::vector<Broker>&, const engine::Plan&) override {}
+  void work(const Deliveries&) override {}
+  Duration until_next_work() const override { return hours(1); }
+  std::string_view broker_of(std::uint32_t) const override { return "other"; }
+  void appended(std::uint32_t link, std::uint64_t number) override {
+    appended_up_to.emplace_back(link, number);
+  }
   void publish(Publication) override {}
   std::vector<std::string> newly_connected() override { return {}; }
   std::vector<port::BrokerStatus> status() const override { return {}; }
   std::vector<std::string> names() const override { return {}; }
-  void stop() override {}
+  void stop(const std::function<void()>&) override {}
+
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> appended_up_to;
 };
 
 // A session with the feed alone, a stream of plain numbers, and an alert above 100.
@@ -92,6 +101,11 @@ class SessionTest : public ::testing::Test {
     port::TermWriter writer;
     writer.term(term);
     ASSERT_TRUE(session_.receive(writer.bytes()));
+  }
+
+  Term ask(const Term& question) {
+    give(Term::tuple({Term::atom("request"), Term::integer(1), Term::integer(10'000), question}));
+    return (*(*outlet_.sent.back().as_tuple())[2].as_tuple())[1];
   }
 
   // All that arrived until `up_to` is there: this, or nothing.
@@ -172,6 +186,42 @@ TEST_F(SessionTest, AnAlarmIsToldWithinTenSecondsHoweverLongTheBacklogLasts) {
     feed(then, {"202"});
   }
   EXPECT_EQ(waited_s, 10);
+}
+
+// A message waited while its broker was taken out of the configuration: it is nobody else's.
+TEST_F(SessionTest, AMessageOfABrokerThatIsGoneIsNoOthersAndIsDoneWith) {
+  feed(clock_.today());
+  Message message;
+  message.topic = "home/kitchen/temperature";
+  message.payload = "21";
+  message.arrival = clock_.today();
+  message.link = 7;
+  message.number = 3;
+  inbox_.push(std::move(message), 1);
+  clock_.pass(seconds(1));
+  session_.work();
+  EXPECT_THAT(links_.appended_up_to, ::testing::ElementsAre(std::pair(7U, std::uint64_t{3})));
+  const Term status = ask(Term::atom("status"));
+  EXPECT_EQ(status.get("accepted")->as_integer(), 0);
+  EXPECT_EQ(status.get("dropped")->get("bad_topic")->as_integer(), 1);
+}
+
+// Within the commit interval only a link whose broker waits gets a turn.
+TEST_F(SessionTest, ABrokerThatWaitsEndsTheCommitInterval) {
+  feed(clock_.today());
+  Message message;
+  message.topic = "t";
+  message.arrival = clock_.today();
+  message.link = 1;
+  message.number = 1;
+  inbox_.push(std::move(message), 1);
+  session_.work();
+  EXPECT_TRUE(links_.appended_up_to.empty());
+  EXPECT_GT(session_.until_next_work(), Duration{0});
+  inbox_.hurry();
+  EXPECT_EQ(session_.until_next_work(), Duration{0});
+  session_.work();
+  EXPECT_EQ(links_.appended_up_to.size(), 1U);
 }
 
 }  // namespace

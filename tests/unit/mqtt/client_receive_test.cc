@@ -20,7 +20,7 @@ INSTANTIATE_TEST_SUITE_P(Protocol, ClientReceiveTest, ::testing::Values(4, 5));
 
 TEST_P(ClientReceiveTest, MessageArrivesWithTopicPayloadBrokerAndTime) {
   Options options = options_for(broker_, GetParam());
-  options.broker_index = 7;
+  options.link = 7;
   Linked linked(options, {wish(0, "home/{room}/temperature")});
   ASSERT_TRUE(linked.wait_until_ready());
   const auto wall_now = [] {
@@ -34,7 +34,7 @@ TEST_P(ClientReceiveTest, MessageArrivesWithTopicPayloadBrokerAndTime) {
     ASSERT_TRUE(message.has_value());
     EXPECT_EQ(message->topic, "home/kitchen/temperature");
     EXPECT_EQ(message->payload, "21." + std::to_string(qos));
-    EXPECT_EQ(message->broker, 7U);
+    EXPECT_EQ(message->link, 7U);
     EXPECT_FALSE(message->retained);
     EXPECT_GE(message->arrival, before);
     EXPECT_LE(message->arrival, wall_now());

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <mutex>
@@ -39,13 +40,15 @@ inline Options options_for(const MosquittoBroker& broker, int protocol = 5) {
 class Linked {
  public:
   explicit Linked(Options options, std::vector<Subscription> subscriptions = {},
-                  Inbox::Bounds bounds = {})
+                  Inbox::Bounds bounds = {}, const Deliveries& taken = {})
       : inbox_(bounds),
         client_(std::move(options), inbox_, std::move(subscriptions),
                 [this](LogLevel, std::string line) {
                   const std::lock_guard lock(mutex_);
                   log_ += line + "\n";
-                }) {}
+                }) {
+    client_.start(taken);
+  }
 
   Client& client() { return client_; }
   Inbox& inbox() { return inbox_; }
@@ -54,11 +57,27 @@ class Linked {
     return log_;
   }
 
+  // Whether all that comes is appended at once; else what is taken in waits for append().
+  void set_appending(bool is_appending) { is_appending_ = is_appending; }
+  // Appends what wait() has taken in, as the engine does at the end of a turn.
+  void append() {
+    if (!messages_.empty()) {
+      client_.appended(newest_);
+    }
+  }
+
   // Sleeps as the engine does until `is_done` holds; false if it does not in time.
   bool wait(const std::function<bool()>& is_done) {
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     while (true) {
-      inbox_.drain(messages_, 1000);
+      const std::size_t before = messages_.size();
+      inbox_.drain(messages_);
+      for (std::size_t i = before; i < messages_.size(); ++i) {
+        newest_ = std::max(newest_, messages_[i].number);
+      }
+      if (is_appending_ && messages_.size() > before) {
+        append();
+      }
       if (is_done()) {
         return true;
       }
@@ -106,6 +125,8 @@ class Linked {
   Inbox inbox_;
   std::vector<Message> messages_;
   std::size_t next_message_ = 0;
+  bool is_appending_ = true;
+  std::uint64_t newest_ = 0;
   Client client_;
 };
 

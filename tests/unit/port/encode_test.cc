@@ -78,7 +78,18 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
   stream.dropped = status.dropped;
   stream.examples[static_cast<std::size_t>(DropReason::too_late)] = "home/a";
   status.streams = {stream};
-  status.brokers = {{"ejabberd", LinkState::connecting, time_from_ms(7), 8, 9, "refused"}};
+  status.brokers = {{.name = "ejabberd",
+                     .state = LinkState::connecting,
+                     .since = time_from_ms(7),
+                     .received = 10,
+                     .redelivered = 11,
+                     .unwanted = 12,
+                     .filters_missing = 13,
+                     .sessions_lost = 14,
+                     .published = 8,
+                     .unpublished = 15,
+                     .queued = 9,
+                     .last_error = "refused"}};
   status.history_bytes = 4096;
   status.history_journal_rows = 6;
   status.history_outbox = 1;
@@ -108,7 +119,13 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
                 {"brokers", Term::list({map({{"name", text("ejabberd")},
                                              {"state", Term::atom("connecting")},
                                              {"since_ms", Term::integer(7)},
+                                             {"received", Term::integer(10)},
+                                             {"redelivered", Term::integer(11)},
+                                             {"unwanted", Term::integer(12)},
+                                             {"filters_missing", Term::integer(13)},
+                                             {"sessions_lost", Term::integer(14)},
                                              {"published", Term::integer(8)},
+                                             {"unpublished", Term::integer(15)},
                                              {"queued", Term::integer(9)},
                                              {"last_error", text("refused")}})})},
                 {"history", map({{"bytes", Term::integer(4096)},

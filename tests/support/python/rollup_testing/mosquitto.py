@@ -1,7 +1,10 @@
 """A private Mosquitto broker."""
 
 import os
+import select
 import shutil
+import signal
+import time
 
 from . import process
 
@@ -40,6 +43,19 @@ class Mosquitto:
         if self._service is not None:
             self._service.end()
             self._service = None
+
+    def save_and_kill(self):
+        """Lets it write what it has to its file, and kills it then, as a loss of power would."""
+        file = os.path.join(self.directory, "mosquitto.db")
+        before = os.stat(file).st_ino if os.path.exists(file) else None
+        os.kill(self._service.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + process.PATIENCE
+        # The new file takes the place of the old one when it is whole.
+        while not os.path.exists(file) or os.stat(file).st_ino == before:
+            assert time.monotonic() < deadline, "mosquitto does not save"
+            select.select([], [], [], 0.01)
+        self._service.kill()
+        self._service = None
 
     def close(self):
         self.stop()
