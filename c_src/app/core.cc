@@ -6,15 +6,18 @@
 
 #include "base/text.h"
 #include "base/zone.h"
-#include "port/config_terms.h"
+#include "journal/rules.h"
 
 namespace rollup::app {
 
 namespace {
 
-// A start replays the journal since the last checkpoint: about a second for this much.
+// A start replays the journal since the last checkpoint: some seconds for this much.
 constexpr std::uint64_t kJournalBytesMax = std::uint64_t{64} * 1024 * 1024;
-constexpr Duration kCheckpointEvery = std::chrono::minutes(5);
+// After a checkpoint or a piece of a flush that failed.
+constexpr Duration kTryAgainAfter = std::chrono::seconds(10);
+// How often a child that writes a checkpoint is looked at.
+constexpr Duration kPollEvery{100};
 constexpr Duration kExpireEvery = std::chrono::minutes(1);
 // What a clock that goes ahead by more than this says is believed when it has said so for a while:
 // what is deleted cannot be had back.
@@ -55,15 +58,6 @@ port::Notification notification_of(const effect::Notify& notify, const engine::E
   return notification;
 }
 
-std::vector<std::string> outbox_of(const std::vector<port::Notification>& notifications) {
-  std::vector<std::string> outbox;
-  outbox.reserve(notifications.size());
-  for (const port::Notification& notification : notifications) {
-    outbox.push_back(port::encode(notification));
-  }
-  return outbox;
-}
-
 // Sorts effects by what becomes of them. The only visitor of effects: the compiler tells when one
 // was forgotten.
 class Sorter {
@@ -74,9 +68,6 @@ class Sorter {
   void operator()(const effect::Publish& effect) { add_publication(effect); }
   void operator()(const effect::PublishAlert& effect) { add_publication(effect); }
   void operator()(const effect::Notify& effect) {
-    if (telling_ == Core::Telling::nothing) {
-      return;
-    }
     if (port::Notification notification = notification_of(effect, engine_);
         !notification.to.empty()) {
       outcome_.notifications.push_back(std::move(notification));
@@ -88,7 +79,7 @@ class Sorter {
  private:
   template <class Told>
   void add_publication(const Told& effect) {
-    if (telling_ == Core::Telling::nothing) {
+    if (telling_ == Core::Telling::people) {
       return;
     }
     if (std::optional<Publication> publication = publish::publication(effect, engine_)) {
@@ -129,15 +120,6 @@ const char* consequence_of(DropReason reason) {
   }
 }
 
-std::vector<std::pair<std::uint64_t, port::Notification>> with_ids(
-    const std::vector<std::uint64_t>& ids, std::vector<port::Notification> notifications) {
-  std::vector<std::pair<std::uint64_t, port::Notification>> both;
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    both.emplace_back(ids[i], std::move(notifications[i]));
-  }
-  return both;
-}
-
 }  // namespace
 
 tl::expected<std::shared_ptr<const engine::Plan>, Errors> make_plan(
@@ -153,197 +135,333 @@ tl::expected<std::shared_ptr<const engine::Plan>, Errors> make_plan(
   return std::make_shared<const engine::Plan>(std::move(*plan));
 }
 
-Result<std::unique_ptr<Core>> Core::open(const history::Options& options,
-                                         std::shared_ptr<const engine::Plan> plan,
-                                         std::string rules_bytes) {
-  auto history = history::History::open(options);
-  if (!history) {
-    return tl::unexpected(history.error());
+Result<std::unique_ptr<Core>> Core::open(const StorageOptions& options,
+                                         std::shared_ptr<const engine::Plan> plan) {
+  if (auto made = journal::make_directory(options.directory); !made) {
+    return tl::unexpected(made.error());
   }
-  std::unique_ptr<Core> core(new Core);
-  core->history_ = std::move(*history);
+  Result<journal::FileLock> lock = journal::FileLock::take(options.directory + "/history.lock");
+  if (!lock) {
+    return tl::unexpected(lock.error());
+  }
+  std::unique_ptr<Core> core(new Core(*std::move(lock)));
+  core->directory_ = options.directory;
+  core->disk_ = options.disk;
   core->plan_ = std::move(plan);
-  core->rules_bytes_ = std::move(rules_bytes);
-  Result<void> restored = core->restore();
-  if (!restored &&
-      (restored.error().code == ErrorCode::unsupported || restored.error().place == "checkpoint" ||
-       restored.error().place == "journal")) {
-    history = history::History::begin_anew(std::move(core->history_), options, restored.error());
-    if (!history) {
-      return tl::unexpected(history.error());
-    }
-    core->history_ = std::move(*history);
-    restored = core->restore();
+  core->rules_ = journal::encode_rules(core->plan_->config);
+  core->move_old_files_aside();
+  const bool had_archive = core->disk_->exists(core->path_of("archive.db"));
+  if (auto opened = core->open_archive(); !opened) {
+    return tl::unexpected(opened.error());
   }
-  if (!restored) {
+  auto journal = journal::Journal::open(*core->disk_, core->path_of("journal"), options.full_sync);
+  if (!journal) {
+    return tl::unexpected(journal.error());
+  }
+  core->journal_ = std::move(*journal);
+  core->checkpoint_.emplace(*core->disk_, core->path_of("checkpoint"));
+  core->tell_missing(had_archive, core->disk_->exists(core->path_of("checkpoint")));
+  if (auto restored = core->restore(); !restored) {
     return tl::unexpected(restored.error());
-  }
-  if (!core->history_->moved_aside().empty()) {
-    spdlog::error("the history could not be read and a new one was begun; the old file is {}",
-                  core->history_->moved_aside());
   }
   return core;
 }
 
-Result<void> Core::restore() {
-  engine_ = std::make_unique<engine::Engine>(plan_);
-  auto checkpoint = history_->load_checkpoint();
-  if (!checkpoint) {
-    return tl::unexpected(checkpoint.error());
+Core::~Core() = default;
+
+// What versions before the first release kept.
+void Core::move_old_files_aside() {
+  const std::string path = path_of("history.db");
+  if (!disk_->exists(path)) {
+    return;
   }
-  Outcome ended;
-  if (*checkpoint) {
-    Result<Outcome> restored = restore_as(plan_, **checkpoint);
-    if (!restored) {
-      return tl::unexpected(restored.error());
-    }
-    ended = std::move(*restored);
-  }
-  Result<std::string> links = history_->links();
-  if (!links) {
-    return tl::unexpected(links.error());
-  }
-  if (Result<Deliveries> deliveries = Deliveries::decode(*links)) {
-    deliveries_ = std::move(*deliveries);
+  if (const Result<std::string> aside = journal::move_aside(path)) {
+    spdlog::error("{} is of an earlier version, which is not read any more: it is {} now", path,
+                  *aside);
   } else {
-    spdlog::error("{}: what comes again of it is counted twice", deliveries.error().message);
+    spdlog::error("{}: {}", path, aside.error().message);
   }
-  engine_->ledger().clear_values();
-  intake_ = std::make_unique<engine::Intake>(*engine_);
-  // The rules of the journal that begins now stand in the checkpoint before it.
-  if (auto written = write_checkpoint(outbox_of(ended.notifications)); !written) {
-    return tl::unexpected(written.error());
+}
+
+Result<void> Core::open_archive() {
+  Result<archive::SqliteArchive::Opened> opened =
+      archive::SqliteArchive::open(path_of("archive.db"));
+  if (!opened) {
+    return tl::unexpected(opened.error());
   }
-  ended_ = std::move(ended.publications);
-  clock_seen_ = engine_->last();
+  for (const std::string& told : opened->told) {
+    spdlog::error("{}", told);
+  }
+  archive_ = std::move(opened->archive);
+  sealed_.emplace(*archive_);
   return {};
 }
 
+void Core::tell_missing(bool had_archive, bool has_checkpoint) const {
+  const std::vector<std::uint64_t>& segments = journal_->segments();
+  if (!had_archive && (has_checkpoint || !segments.empty())) {
+    spdlog::error("{} is missing: what had been sealed and kept in it is lost",
+                  path_of("archive.db"));
+  }
+  if (!has_checkpoint && (segments.empty() ? had_archive : segments.front() > 1)) {
+    spdlog::error("{} is missing: what was known before its time is lost, but for the archive",
+                  path_of(segments.empty() ? "journal" : "checkpoint"));
+  }
+}
+
+std::shared_ptr<const engine::Plan> Core::plan_of(std::string_view rules) const {
+  const Result<Config> config = journal::decode_rules(rules);
+  if (!config || journal::encode_rules(*config) == rules_) {
+    return plan_;
+  }
+  // Filters that overlap were told apart when they were taken in; the journal knows no filters.
+  auto compiled = make_plan(*config, std::vector<Broker>(config->brokers.size()));
+  if (!compiled) {
+    spdlog::error(
+        "the rules that a part of the journal was written under are refused by this version, it is "
+        "run under those of today: {}: {}",
+        compiled.error().front().place, compiled.error().front().message);
+    return plan_;
+  }
+  return std::move(*compiled);
+}
+
+std::optional<journal::CheckpointHead> Core::load_checkpoint() {
+  const std::string path = path_of("checkpoint");
+  Result<std::optional<journal::Checkpoint>> read = journal::read_checkpoint(*disk_, path);
+  Result<void> restored = read ? Result<void>() : tl::unexpected(read.error());
+  if (read && !*read) {
+    return std::nullopt;
+  }
+  if (read) {
+    engine_ = std::make_unique<engine::Engine>(plan_of((*read)->head.rules));
+    restored = engine_->restore((*read)->engine);
+    if (restored) {
+      restored = outbox_.restore((*read)->head.outbox);
+    }
+    if (Result<Deliveries> taken = Deliveries::decode((*read)->head.links); restored && taken) {
+      deliveries_ = std::move(*taken);
+    }
+  }
+  if (restored) {
+    feed_position_ = (*read)->head.feed;
+    return std::move((*read)->head);
+  }
+  engine_.reset();
+  outbox_ = Outbox();
+  const std::string aside = journal::unreadable_name(*disk_, path);
+  const Result<void> moved = disk_->rename(path, aside);
+  spdlog::error(
+      "the checkpoint could not be read ({}); the file is {}. The state begins with what the "
+      "journal "
+      "has; the archive is as it was",
+      restored.error().message, moved ? aside : path);
+  return std::nullopt;
+}
+
 // The journal is run with the rules that it was written under, then the state goes to today's.
-Result<Core::Outcome> Core::restore_as(const std::shared_ptr<const engine::Plan>& plan,
-                                       const history::History::Checkpoint& checkpoint) {
-  std::shared_ptr<const engine::Plan> written_under = plan;
-  if (checkpoint.config != rules_bytes_) {
-    Result<Config> config = port::read_stored_rules(checkpoint.config);
-    if (config) {
-      // Filters that overlap were told apart when they were taken in; the journal knows no filters.
-      const std::vector<Broker> brokers(config->brokers.size());
-      if (auto compiled = make_plan(*config, brokers)) {
-        written_under = std::move(*compiled);
-      }
+Result<void> Core::restore() {
+  const std::optional<journal::CheckpointHead> head = load_checkpoint();
+  first_segment_ = head ? head->segment : 1;
+  const std::uint64_t first =
+      journal_->segments().empty() ? first_segment_ : journal_->segments().front();
+  const auto each = [this](std::uint64_t segment, journal::RecordType type,
+                           std::string_view bytes) -> Result<void> {
+    if (std::exchange(reading_, segment) != segment) {
+      reader_ = journal::TurnReader();
     }
+    journal_bytes_ += bytes.size();
+    return type == journal::RecordType::rules ? enter_rules(bytes) : replay(bytes);
+  };
+  for (const std::string& loss : journal_->replay(head ? head->segment : first, each)) {
+    spdlog::error("{}", loss);
   }
-  engine_ = std::make_unique<engine::Engine>(written_under);
-  if (Result<void> restored = engine_->restore(checkpoint.engine); !restored) {
-    return tl::unexpected(restored.error());
+  if (engine_ == nullptr) {
+    engine_ = std::make_unique<engine::Engine>(plan_);
   }
-  if (Result<void> replayed = replay(); !replayed) {
-    return tl::unexpected(replayed.error());
-  }
-  if (written_under != plan) {
-    auto next = std::make_unique<engine::Engine>(plan);
-    if (Result<void> restored = next->restore(engine_->save()); !restored) {
-      return tl::unexpected(restored.error());
+  if (&engine_->plan() != plan_.get()) {
+    Result<Turn> entered = enter_plan(plan_);
+    if (!entered) {
+      return tl::unexpected(entered.error());
     }
-    Outcome ended = end_missing(*next);
-    std::swap(engine_, next);
-    return ended;
+    ended_ = std::move(entered->publications);
   }
-  return Outcome();
+  engine_->ledger().clear_values();
+  intake_ = std::make_unique<engine::Intake>(*engine_);
+  clock_seen_ = engine_->last();
+  if (journal_->segments().empty()) {
+    // Tried again with the first turn.
+    (void)begin_segment();
+  }
+  return {};
 }
 
-// Whoever was told of an alarm is told of its end, also when it is the rule that has ended.
-Core::Outcome Core::end_missing(const engine::Engine& next) const {
-  Effects effects;
-  engine_->end_missing(next, effects);
-  return outcome_of(std::move(effects), *engine_);
+Result<void> Core::enter_rules(std::string_view rules) {
+  const std::shared_ptr<const engine::Plan> plan = plan_of(rules);
+  if (engine_ == nullptr) {
+    engine_ = std::make_unique<engine::Engine>(plan);
+    return {};
+  }
+  if (journal::encode_rules(engine_->plan().config) == journal::encode_rules(plan->config)) {
+    return {};
+  }
+  if (Result<Turn> entered = enter_plan(plan); !entered) {
+    return tl::unexpected(entered.error());
+  }
+  return {};
 }
 
-Result<void> Core::replay() {
-  Effects effects;
-  return history_->replay([&](std::string_view row) {
-    effects.clear();
-    Result<void> replayed = engine::replay_turn(row, *engine_, effects);
-    append_sealed(outcome_of(std::move(effects), *engine_, Telling::nothing));
-    return replayed;
-  });
-}
-
-Result<Turn> Core::reconfigure(std::shared_ptr<const engine::Plan> plan, std::string rules_bytes) {
+Result<Turn> Core::enter_plan(const std::shared_ptr<const engine::Plan>& plan) {
   auto next = std::make_unique<engine::Engine>(plan);
   if (Result<void> restored = next->restore(engine_->save()); !restored) {
     return tl::unexpected(restored.error());
   }
-  Outcome ended = end_missing(*next);
+  Effects effects;
+  engine_->end_missing(*next, effects);
+  Outcome ended = outcome_of(std::move(effects), *engine_);
   next->take_counters(*engine_);
-  std::swap(plan_, plan);
-  std::swap(rules_bytes_, rules_bytes);
   std::swap(engine_, next);
-  auto ids = write_checkpoint(outbox_of(ended.notifications));
-  if (!ids) {
-    std::swap(plan_, plan);
-    std::swap(rules_bytes_, rules_bytes);
-    std::swap(engine_, next);
-    return tl::unexpected(ids.error());
+  return Turn{std::move(ended.publications), put_in_outbox(std::move(ended.notifications))};
+}
+
+Result<void> Core::replay(std::string_view record) {
+  Effects effects;
+  Result<journal::TurnReader::Turn> turn = reader_.replay(record, *engine_, effects);
+  if (!turn) {
+    return tl::unexpected(turn.error());
   }
+  ++journal_turns_;
+  Outcome outcome = outcome_of(std::move(effects), *engine_, Telling::people);
+  append_sealed(outcome);
+  put_in_outbox(std::move(outcome.notifications));
+  for (const std::uint64_t id : turn->delivered) {
+    outbox_.remove(id);
+  }
+  feed_position_ = turn->feed.value_or(feed_position_);
+  if (const Result<Deliveries> taken = Deliveries::decode(turn->links)) {
+    deliveries_.add(*taken);
+  }
+  if (sealed_->is_full()) {
+    sealed_->begin_flush();
+    while (sealed_->is_flushing()) {
+      if (auto flushed = sealed_->flush_piece(); !flushed) {
+        spdlog::error("{}", flushed.error().message);
+        break;
+      }
+    }
+  }
+  return {};
+}
+
+Result<Turn> Core::reconfigure(const std::shared_ptr<const engine::Plan>& plan) {
+  std::string rules = journal::encode_rules(plan->config);
+  if (auto begun = journal_->begin_segment(rules, first_segment_); !begun) {
+    return tl::unexpected(begun.error());
+  }
+  writer_ = journal::TurnWriter();
+  Result<Turn> turn = enter_plan(plan);
+  if (!turn) {
+    return turn;
+  }
+  plan_ = plan;
+  rules_ = std::move(rules);
   intake_ = std::make_unique<engine::Intake>(*engine_);
-  return Turn{std::move(ended.publications), with_ids(*ids, std::move(ended.notifications))};
+  return turn;
+}
+
+std::vector<std::pair<std::uint64_t, port::Notification>> Core::put_in_outbox(
+    std::vector<port::Notification> notifications) {
+  std::vector<std::pair<std::uint64_t, port::Notification>> added;
+  for (port::Notification& notification : notifications) {
+    const std::uint64_t id = outbox_.add(notification);
+    added.emplace_back(id, std::move(notification));
+  }
+  return added;
 }
 
 void Core::take(const Message& message) {
   intake_->accept(message, samples_, created_);
   // A broker that was taken out of the configuration is nobody's to remember.
   if (message.number > 0 && message.broker < plan_->config.brokers.size()) {
-    deliveries_.add(plan_->config.brokers[message.broker], message.delivery);
-    has_deliveries_ = true;
+    const std::string& broker = plan_->config.brokers[message.broker];
+    deliveries_.add(broker, message.delivery);
+    taken_.add(broker, message.delivery);
   }
 }
 
-// What is sealed waits in the history's memory for the next checkpoint.
+// What is sealed waits in memory until there is enough of it for the archive.
 void Core::append_sealed(const Outcome& outcome) {
   for (const effect::SealBucket& bucket : outcome.buckets) {
-    history_->append(bucket.series, bucket.tier, bucket.bucket);
+    sealed_->append(engine_->series(bucket.series).key, bucket.tier, bucket.bucket);
   }
   for (const effect::SealPoints& points : outcome.points) {
-    history_->append(points.series, points.points);
+    sealed_->append(engine_->series(points.series).key, points.points);
   }
 }
 
 Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>& feed) {
   if (!is_stuck_) {
     feed_ = feed;
-    links_ = has_deliveries_ ? deliveries_.encode() : std::string();
+    turn_now_ = now;
     engine_->observe(samples_, now, effects_);
     engine_->advance(now, effects_);
-    row_.clear();
     outcome_ = outcome_of(std::move(effects_), *engine_);
-    outbox_ = outbox_of(outcome_.notifications);
-    const bool is_time_noted = !engine_->counts_time() || now.uptime < noted_at_ + kNoteEvery;
-    if (!samples_.empty() || !created_.empty() || !outbox_.empty() || !is_time_noted) {
-      engine::encode_turn(now, created_, samples_, row_);
-    }
+    notifications_ = put_in_outbox(std::move(outcome_.notifications));
+    now_delivered_ = std::exchange(delivered_, {});
+    record_.clear();
   }
-  Turn turn;
-  if (!row_.empty() || !delivered_.empty() || feed_ || !links_.empty()) {
-    auto ids = history_->commit_turn(row_, outbox_, delivered_, feed_, links_);
-    is_stuck_ = !ids;
-    if (!ids) {
-      return tl::unexpected(ids.error());
-    }
-    last_commit_ = now.wall;
-    journal_bytes_ += row_.size();
-    noted_at_ = row_.empty() ? noted_at_ : engine_->last().uptime;
-    turn.notifications = with_ids(*ids, std::move(outcome_.notifications));
+  if (auto appended = append_turn(); !appended) {
+    is_stuck_ = true;
+    return tl::unexpected(appended.error());
   }
+  is_stuck_ = false;
+  for (const std::uint64_t id : now_delivered_) {
+    outbox_.remove(id);
+  }
+  feed_position_ = feed_.value_or(feed_position_);
   tell_limits();
   append_sealed(outcome_);
-  turn.publications = std::move(outcome_.publications);
+  Turn turn{std::move(outcome_.publications), std::exchange(notifications_, {})};
   outcome_ = {};
   samples_.clear();
   created_.clear();
-  has_deliveries_ = false;
-  delivered_.clear();
+  taken_ = Deliveries();
   return turn;
+}
+
+// Nothing is written of a turn in which only time passed: it passes again by itself.
+Result<void> Core::append_turn() {
+  const bool is_time_noted = !engine_->counts_time() || turn_now_.uptime < noted_at_ + kNoteEvery;
+  if (samples_.empty() && created_.empty() && notifications_.empty() && now_delivered_.empty() &&
+      !feed_ && taken_.empty() && is_time_noted) {
+    return {};
+  }
+  if (!journal_->has_segment()) {
+    if (auto begun = begin_segment(); !begun) {
+      return begun;
+    }
+  }
+  if (record_.empty()) {
+    const std::string links = taken_.empty() ? std::string() : taken_.encode();
+    writer_.encode(turn_now_, {created_, samples_, now_delivered_, feed_, links}, *engine_,
+                   record_);
+  }
+  if (auto appended = journal_->append(record_, turn_now_.uptime); !appended) {
+    return appended;
+  }
+  last_commit_ = turn_now_.wall;
+  journal_bytes_ += record_.size();
+  ++journal_turns_;
+  noted_at_ = engine_->last().uptime;
+  return {};
+}
+
+Result<void> Core::begin_segment() {
+  if (auto begun = journal_->begin_segment(rules_, first_segment_); !begun) {
+    return begun;
+  }
+  writer_ = journal::TurnWriter();
+  return {};
 }
 
 // PRODUCT 2.10: what a limit refuses is counted, and told once.
@@ -364,14 +482,6 @@ std::vector<Publication> Core::republish(std::string_view broker, const Now& now
   return publications;
 }
 
-Result<std::vector<std::uint64_t>> Core::write_checkpoint(std::span<const std::string> outbox) {
-  auto ids = history_->checkpoint(rules_bytes_, engine_->save(), outbox);
-  if (ids) {
-    journal_bytes_ = 0;
-  }
-  return ids;
-}
-
 void Core::watch_clock(const Now& now) {
   const Duration step = (now.wall - clock_seen_.wall) - (now.uptime - clock_seen_.uptime);
   const bool is_known = clock_seen_.wall > time_from_ms(0);
@@ -385,55 +495,144 @@ void Core::watch_clock(const Now& now) {
   clock_seen_ = now;
 }
 
-Result<void> Core::maintain(const Now& now, bool force) {
+Result<void> Core::maintain(const Now& now) {
   watch_clock(now);
-  if (force || journal_bytes_ >= kJournalBytesMax || now.uptime >= checkpoint_at_) {
-    checkpoint_at_ = now.uptime + kCheckpointEvery;
-    if (force || history_->counts().journal_rows > 0) {
-      if (auto written = write_checkpoint({}); !written) {
-        return tl::unexpected(written.error());
-      }
+  if (auto synced = journal_->sync_if_due(now.uptime); !synced) {
+    return synced;
+  }
+  if (auto flushed = flush_piece(now); !flushed) {
+    flush_at_ = now.uptime + kTryAgainAfter;
+    return flushed;
+  }
+  if (now.uptime >= checkpoint_at_) {
+    Result<void> made;
+    if (checkpoint_segment_ != 0) {
+      made = work_on_checkpoint();
+    } else if (journal_bytes_ >= kJournalBytesMax && !sealed_->is_flushing()) {
+      made = begin_checkpoint(false);
+    }
+    if (!made) {
+      checkpoint_segment_ = 0;
+      checkpoint_at_ = now.uptime + kTryAgainAfter;
+      return made;
     }
   }
-  if (now.uptime >= expire_at_) {
-    const auto keep_of = [this](SeriesId id) {
-      // A series that the configuration does not have keeps what it had.
-      history::Keep keep;
-      keep.fill(kForever);
-      return engine_->is_live(id) ? engine_->plan().streams[engine_->series(id).stream].config.keep
-                                  : keep;
-    };
-    Result<bool> more = history_->expire(now.wall, keep_of);
-    if (!more) {
-      return tl::unexpected(more.error());
+  return expire(now);
+}
+
+Result<void> Core::finish() {
+  while (checkpoint_segment_ == 0 && sealed_->is_flushing()) {
+    if (auto flushed = sealed_->flush_piece(); !flushed) {
+      return flushed;
     }
-    expire_at_ = *more ? now.uptime : now.uptime + kExpireEvery;
   }
+  // One that is being made would be older, and its child may take long.
+  checkpoint_.emplace(*disk_, path_of("checkpoint"));
+  if (auto begun = begin_checkpoint(true); !begun) {
+    return begun;
+  }
+  while (sealed_->is_flushing()) {
+    if (auto flushed = sealed_->flush_piece(); !flushed) {
+      return flushed;
+    }
+  }
+  return work_on_checkpoint();
+}
+
+// The journal goes on in a new segment, so what is written now is the state at its beginning. What
+// is sealed by now goes to the archive meanwhile.
+Result<void> Core::begin_checkpoint(bool at_once) {
+  if (auto begun = begin_segment(); !begun) {
+    return begun;
+  }
+  const journal::CheckpointHead head{journal_->segment(), rules_, feed_position_, outbox_.save(),
+                                     deliveries_.encode()};
+  if (auto begun = checkpoint_->begin(head, *engine_, at_once); !begun) {
+    return begun;
+  }
+  checkpoint_segment_ = head.segment;
+  sealed_->begin_flush();
+  journal_bytes_ = 0;
+  journal_turns_ = 0;
   return {};
 }
 
-Result<std::vector<std::pair<std::uint64_t, port::Notification>>> Core::undelivered() const {
-  auto entries = history_->outbox();
-  if (!entries) {
-    return tl::unexpected(entries.error());
+// Nothing of the journal may go before the archive has what was sealed in its time.
+Result<void> Core::work_on_checkpoint() {
+  std::optional<Result<void>> written = checkpoint_->poll();
+  if (written && !*written) {
+    journal_bytes_ = kJournalBytesMax;  // so that it is tried again
+    return *written;
   }
-  std::vector<std::pair<std::uint64_t, port::Notification>> notifications;
-  for (const history::OutboxEntry& entry : *entries) {
-    Result<port::Notification> notification = port::decode_notification(entry.data);
-    if (notification) {
-      notifications.emplace_back(entry.id, std::move(*notification));
-    } else {
-      spdlog::error("a message of the outbox cannot be read and is left there: {}",
-                    notification.error().message);
+  if (!written || sealed_->is_flushing()) {
+    return {};
+  }
+  const std::uint64_t segment = std::exchange(checkpoint_segment_, 0);
+  if (auto put = checkpoint_->put_in_place(); !put) {
+    journal_bytes_ = kJournalBytesMax;
+    return put;
+  }
+  first_segment_ = segment;
+  journal_->remove_before(segment);
+  return {};
+}
+
+Result<void> Core::flush_piece(const Now& now) {
+  if (now.uptime < flush_at_) {
+    return {};
+  }
+  if (sealed_->is_full()) {
+    sealed_->begin_flush();
+  }
+  return sealed_->is_flushing() ? sealed_->flush_piece() : Result<void>();
+}
+
+Result<void> Core::expire(const Now& now) {
+  if (now.uptime < expire_at_) {
+    return {};
+  }
+  const auto keep_of = [this](const SeriesKey& key) {
+    for (const engine::StreamPlan& stream : engine_->plan().streams) {
+      const Stream& config = stream.config;
+      const bool has_field =
+          std::any_of(config.fields.begin(), config.fields.end(),
+                      [&](const Field& field) { return field.name == key.field; });
+      if (config.name == key.stream && has_field) {
+        return config.keep;
+      }
     }
+    // A series that the configuration does not have keeps what it had.
+    archive::Keep keep;
+    keep.fill(kForever);
+    return keep;
+  };
+  Result<bool> more = archive_->expire(now.wall, keep_of);
+  if (!more) {
+    expire_at_ = now.uptime + kTryAgainAfter;
+    return tl::unexpected(more.error());
   }
-  return notifications;
+  expire_at_ = *more ? now.uptime : now.uptime + kExpireEvery;
+  return {};
+}
+
+StorageCounts Core::counts() const {
+  return {archive_->counts().bytes + journal_bytes_, journal_turns_, outbox_.size()};
 }
 
 std::optional<Duration> Core::next_deadline(const Now& now) const {
-  Duration housekeeping = std::min(checkpoint_at_, expire_at_);
+  Duration housekeeping = expire_at_;
   if (engine_->counts_time()) {
     housekeeping = std::min(housekeeping, noted_at_ + kNoteEvery);
+  }
+  if (journal_->is_dirty()) {
+    housekeeping = std::min(housekeeping, journal_->sync_at());
+  }
+  if (sealed_->is_flushing() || sealed_->is_full()) {
+    housekeeping = std::min(housekeeping, flush_at_);
+  } else if (checkpoint_segment_ != 0) {
+    housekeeping = std::min(housekeeping, std::max(checkpoint_at_, now.uptime + kPollEvery));
+  } else if (journal_bytes_ >= kJournalBytesMax) {
+    housekeeping = std::min(housekeeping, checkpoint_at_);
   }
   housekeeping = std::max(Duration{0}, housekeeping - now.uptime);
   return std::min(engine_->next_deadline(now).value_or(housekeeping), housekeeping);

@@ -45,6 +45,14 @@ void Deliveries::add(const std::string& broker, const Delivery& delivery) {
   }
 }
 
+void Deliveries::add(const Deliveries& later) {
+  for (const auto& [broker, deliveries] : later.by_broker_) {
+    for (const Delivery& delivery : deliveries) {
+      add(broker, delivery);
+    }
+  }
+}
+
 std::vector<Delivery> Deliveries::of(const std::string& broker) const {
   const auto found = by_broker_.find(broker);
   return found == by_broker_.end() ? std::vector<Delivery>()

@@ -21,6 +21,9 @@ class Deliveries {
   std::string encode() const;
 
   void add(const std::string& broker, const Delivery& delivery);
+  // All of `later`, in its order.
+  void add(const Deliveries& later);
+  bool empty() const { return by_broker_.empty(); }
 
   // Oldest first. None: there was no message of this broker.
   std::vector<Delivery> of(const std::string& broker) const;

@@ -147,14 +147,10 @@ void Session::configure(port::Configure message) {
 port::ConfigOutcome Session::start(const port::Configure& message,
                                    const std::shared_ptr<const engine::Plan>& plan,
                                    port::ConfigTerms terms) {
-  auto core = Core::open({.directory = message.data_dir, .full_sync = message.full_sync}, plan,
-                         std::move(terms.rules_bytes));
+  auto core = Core::open(
+      {.directory = message.data_dir, .full_sync = message.full_sync, .disk = &disk_}, plan);
   if (!core) {
     return tl::unexpected(Errors{core.error()});
-  }
-  const Result<FeedPosition> committed = (*core)->feed_position();
-  if (!committed) {
-    return tl::unexpected(Errors{committed.error()});
   }
   core_ = std::move(*core);
   data_dir_ = message.data_dir;
@@ -168,15 +164,11 @@ port::ConfigOutcome Session::start(const port::Configure& message,
   }
   next_turn_ = now.uptime;
   status_at_ = now.uptime;
-  committed_ = *committed;
+  committed_ = core_->feed_position();
   looked_at_ = clock_.running();
   set_feed(terms.brokers, committed_);
-  if (auto undelivered = core_->undelivered()) {
-    for (auto& [id, notification] : *undelivered) {
-      queue_notification(id, std::move(notification));
-    }
-  } else {
-    spdlog::error("{}", undelivered.error().message);
+  for (auto& [id, notification] : core_->undelivered()) {
+    queue_notification(id, std::move(notification));
   }
   links_.configure(terms.brokers, *plan);
   links_.work(core_->deliveries());
@@ -197,7 +189,7 @@ port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Pla
   if (core_->is_stuck()) {
     return tl::unexpected(Errors{{ErrorCode::storage, "", trouble_}});
   }
-  Result<Turn> changed = core_->reconfigure(plan, std::move(terms.rules_bytes));
+  Result<Turn> changed = core_->reconfigure(plan);
   if (!changed) {
     return tl::unexpected(Errors{changed.error()});
   }
@@ -464,7 +456,7 @@ void Session::finish_turn(const Now& now) {
   std::string trouble;
   if (!done) {
     trouble = done.error().message;
-  } else if (Result<void> maintained = core_->maintain(now, false); !maintained) {
+  } else if (Result<void> maintained = core_->maintain(now); !maintained) {
     trouble = maintained.error().message;
   }
   tell_trouble(trouble);
@@ -599,7 +591,7 @@ void Session::end() {
   }
   if (core_->is_stuck()) {
     spdlog::error("what came in last could not be stored: {}", trouble_);
-  } else if (Result<void> written = core_->maintain(core_->engine().last(), true); !written) {
+  } else if (Result<void> written = core_->finish(); !written) {
     spdlog::error("no checkpoint at the end, the next start takes longer: {}",
                   written.error().message);
   }

@@ -46,8 +46,9 @@ class Session {
   static constexpr Duration kLookEvery{1000};
 
   // All must outlive it.
-  Session(port::Outlet& outlet, Links& links, mqtt::Inbox& inbox, Clock& clock)
-      : outlet_(outlet), links_(links), inbox_(inbox), clock_(clock) {}
+  Session(port::Outlet& outlet, Links& links, mqtt::Inbox& inbox, Clock& clock,
+          journal::Disk& disk = journal::posix_disk())
+      : outlet_(outlet), links_(links), inbox_(inbox), clock_(clock), disk_(disk) {}
 
   // Takes one frame from Erlang. False: the end; exit_code() says why.
   bool receive(std::string_view frame);
@@ -125,6 +126,7 @@ class Session {
   Links& links_;
   mqtt::Inbox& inbox_;
   Clock& clock_;
+  journal::Disk& disk_;
   std::unique_ptr<Core> core_;
   std::optional<FeedLink> feed_;
   std::uint32_t feed_index_ = 0;  // Message::broker

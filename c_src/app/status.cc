@@ -76,9 +76,9 @@ port::StatusAnswer make_status(const Core& core, std::vector<port::BrokerStatus>
   }
   add(engine.ledger().unrouted(), status);
   status.brokers = std::move(brokers);
-  const history::Counts counts = core.history().counts();
+  const StorageCounts counts = core.counts();
   status.history_bytes = counts.bytes;
-  status.history_journal_rows = counts.journal_rows;
+  status.history_journal_rows = counts.journal_turns;
   status.history_outbox = counts.outbox;
   status.history_last_commit = core.last_commit();
   status.history_error = trouble;

@@ -2,7 +2,7 @@
 //
 //   version 1 byte | kind 1 byte ('B' buckets, 'P' points) | one zstd frame
 //
-// Inside the frame the columns follow their length; docs/formats/history.md has the table. The
+// Inside the frame the columns follow their length; docs/formats/archive.md has the table. The
 // frame carries its length and a checksum, so damaged bytes are found. What is encoded comes back
 // to the last bit, NaN and infinities included.
 //

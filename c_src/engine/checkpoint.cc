@@ -378,8 +378,7 @@ Result<void> load_part(State& state, const pb::Part& part, const Now& now) {
 
 }  // namespace
 
-std::vector<std::string> save_state(const State& state) {
-  std::vector<std::string> parts;
+void save_state(const State& state, const std::function<void(std::string)>& each) {
   pb::Part part;
   pb::Header& header = *part.mutable_header();
   header.set_version(kVersion);
@@ -397,7 +396,7 @@ std::vector<std::string> save_state(const State& state) {
     }
   }
   const auto finish = [&] {
-    parts.push_back(part.SerializeAsString());
+    each(part.SerializeAsString());
     part.Clear();
   };
   for (SeriesId id = 0; id < state.entries.size(); ++id) {
@@ -412,7 +411,6 @@ std::vector<std::string> save_state(const State& state) {
     }
   }
   finish();
-  return parts;
 }
 
 Result<void> restore_state(State& state, const std::vector<std::string>& parts) {

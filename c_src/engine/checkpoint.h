@@ -1,6 +1,7 @@
 // The engine's state as the messages of proto/rollup/state/v1/state.proto, and back.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -9,7 +10,8 @@
 
 namespace rollup::engine {
 
-std::vector<std::string> save_state(const State& state);
+// Hands the parts out one after the other, each as soon as it is made.
+void save_state(const State& state, const std::function<void(std::string)>& each);
 
 // Adds the saved series to a state that has none, and fills them. What the plan no longer has is
 // kept as a number only; where the resolution changed, buckets are made anew from the samples.

@@ -286,7 +286,15 @@ void Engine::end_missing(const Engine& next, Effects& effects) const {
   engine::end_missing(impl_->state, next.impl_->state, effects);
 }
 
-std::vector<std::string> Engine::save() const { return save_state(impl_->state); }
+std::vector<std::string> Engine::save() const {
+  std::vector<std::string> parts;
+  save([&](std::string part) { parts.push_back(std::move(part)); });
+  return parts;
+}
+
+void Engine::save(const std::function<void(std::string)>& each) const {
+  save_state(impl_->state, each);
+}
 
 Result<void> Engine::restore(const std::vector<std::string>& parts) {
   ROLLUP_CHECK(impl_->state.entries.empty());

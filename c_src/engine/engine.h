@@ -93,8 +93,9 @@ class Engine {
   void end_missing(const Engine& next, Effects& effects) const;
 
   // -- state --
-  // Parts of at most a few MiB.
+  // Parts of at most a few MiB; the second way never holds more than one of them.
   std::vector<std::string> save() const;
+  void save(const std::function<void(std::string)>& each) const;
   // Into an engine that has no series yet. Errors unsupported or storage leave it empty.
   Result<void> restore(const std::vector<std::string>& parts);
 

@@ -251,16 +251,6 @@ Broker read_broker(Failure& failure, const Term& term, const std::string& place)
   return broker;
 }
 
-std::string write_stored_rules(const Term& rules, const std::vector<std::string>& brokers) {
-  TermWriter writer;
-  writer.tuple(2).term(rules).list(brokers.size());
-  for (const std::string& name : brokers) {
-    writer.text(name);
-  }
-  writer.end_list();
-  return std::string(writer.bytes());
-}
-
 }  // namespace
 
 Result<ConfigTerms> read_config(const Term& rules, const Term& brokers) {
@@ -280,28 +270,7 @@ Result<ConfigTerms> read_config(const Term& rules, const Term& brokers) {
   if (failure) {
     return tl::unexpected(failure.error());
   }
-  terms.rules_bytes = write_stored_rules(rules, terms.config.brokers);
   return terms;
-}
-
-Result<Config> read_stored_rules(std::string_view rules_bytes) {
-  Result<Term> term = read_term(rules_bytes);
-  if (!term) {
-    return tl::unexpected(term.error());
-  }
-  Failure failure(ErrorCode::bad_config);
-  const std::vector<Term>* pair = read_tuple(failure, *term, "", 2);
-  if (pair == nullptr) {
-    return tl::unexpected(failure.error());
-  }
-  Config config = read_rules(failure, (*pair)[0]);
-  read_each(failure, &(*pair)[1], "brokers", [&](const Term& name, const std::string& place) {
-    config.brokers.push_back(read_text(failure, name, place));
-  });
-  if (failure) {
-    return tl::unexpected(failure.error());
-  }
-  return config;
 }
 
 }  // namespace rollup::port

@@ -17,15 +17,9 @@ namespace rollup::port {
 struct ConfigTerms {
   Config config;  // config.brokers holds the names of `brokers`, in order
   std::vector<Broker> brokers;
-  // The rules and the brokers' names, without addresses or passwords: what is stored beside a
-  // checkpoint. read_stored_rules() gives `config` again.
-  std::string rules_bytes;
 };
 
 // Error bad_config; its place is the path of the first wrong option.
 Result<ConfigTerms> read_config(const Term& rules, const Term& brokers);
-
-// Error bad_config or unsupported if these are not the bytes of a ConfigTerms of this version.
-Result<Config> read_stored_rules(std::string_view rules_bytes);
 
 }  // namespace rollup::port

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
+#include "archive/sealed.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "engine/engine.h"
-#include "history/history.h"
 #include "model/aggregate.h"
 
 namespace rollup::query {
@@ -98,7 +98,7 @@ struct SeriesAnswer {
 
 class Query {
  public:
-  Query(const engine::Engine& engine, const history::History& history,
+  Query(const engine::Engine& engine, const archive::Sealed& history,
         std::size_t buckets_read_max = kBucketsReadMax)
       : engine_(engine), history_(history), buckets_read_max_(buckets_read_max) {}
 
@@ -116,7 +116,7 @@ class Query {
   Result<SeriesId> resolve(const std::string& name) const;
 
   const engine::Engine& engine_;
-  const history::History& history_;
+  const archive::Sealed& history_;
   std::size_t buckets_read_max_;
 };
 

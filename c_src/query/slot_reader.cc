@@ -76,7 +76,7 @@ Result<std::size_t> SlotReader::read_tier(Tier tier, std::span<Slot> slots) {
     }
     return true;
   };
-  if (Result<void> read = history_.read(series_, tier, from, to, take); !read) {
+  if (Result<void> read = history_.read(engine_.series(series_).key, tier, from, to, take); !read) {
     return tl::unexpected(read.error());
   }
   index = 0;
@@ -95,7 +95,9 @@ Result<Time> SlotReader::find_beginning(Time to) const {
       began = std::min(began, beginning_of(bucket));
       return false;
     };
-    if (Result<void> read = history_.read(series_, tier, time_from_ms(0), to, take_first); !read) {
+    if (Result<void> read =
+            history_.read(engine_.series(series_).key, tier, time_from_ms(0), to, take_first);
+        !read) {
       return tl::unexpected(read.error());
     }
     const std::vector<Bucket> open = engine_.open_buckets(series_, tier, time_from_ms(0), to, now_);

@@ -8,10 +8,10 @@
 #include <span>
 #include <vector>
 
+#include "archive/sealed.h"
 #include "base/error.h"
 #include "base/time.h"
 #include "engine/engine.h"
-#include "history/history.h"
 #include "model/aggregate.h"
 #include "model/bucket.h"
 #include "model/ids.h"
@@ -27,7 +27,7 @@ struct Slot {
 class SlotReader {
  public:
   // Reads at most `buckets_max` buckets.
-  SlotReader(const engine::Engine& engine, const history::History& history, SeriesId series,
+  SlotReader(const engine::Engine& engine, const archive::Sealed& history, SeriesId series,
              const Now& now, std::size_t buckets_max)
       : engine_(engine),
         history_(history),
@@ -51,7 +51,7 @@ class SlotReader {
   bool is_weak(const Slot& slot) const { return slot.aggregate.known * 2 < expected(slot); }
 
   const engine::Engine& engine_;
-  const history::History& history_;
+  const archive::Sealed& history_;
   SeriesId series_;
   Now now_;
   std::size_t buckets_left_;

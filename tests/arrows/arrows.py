@@ -17,8 +17,8 @@ ROWS = [
     ["model"],
     ["decode", "expression"],
     ["engine"],
+    ["journal"],
     ["archive"],
-    ["history"],
     ["query"],
     ["publish"],
     ["mqtt", "port"],
@@ -29,7 +29,7 @@ RANK = {folder: rank for rank, row in enumerate(ROWS) for folder in row}
 # Libraries that one part of the program hides from the others.
 LIBRARY_HOMES = {
     r"mosquitto\.h": {"mqtt"},
-    r"sqlite3\.h": {"history"},
+    r"sqlite3\.h": {"archive"},
     r"zstd\.h": {"archive"},
     r"ei\.h": {"port"},
     r"spdlog/.*": {"mqtt", "port", "app"},

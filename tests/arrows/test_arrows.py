@@ -29,15 +29,15 @@ def test_the_tree_has_no_offence():
     [
         ("base", '#include "model/bucket.h"\n'),
         ("decode", '#include "expression/condition.h"\n'),
-        ("engine", '#include "history/history.h"\n'),
-        ("history", '#include "query/query.h"\n'),
+        ("engine", '#include "archive/archive.h"\n'),
+        ("archive", '#include "query/query.h"\n'),
         ("mqtt", '#include "port/channel.h"\n'),
         ("publish", '#include "app/main.h"\n'),
         ("decode", '#include "rollup/v1/rollup.pb.h"\n'),
         ("engine", '#include "bucket.h"\n'),
         ("query", "#include <sqlite3.h>\n"),
         ("app", "#include <mosquitto.h>\n"),
-        ("history", "#include <spdlog/spdlog.h>\n"),
+        ("archive", "#include <spdlog/spdlog.h>\n"),
         ("engine", "#include <fstream>\n"),
         ("engine", "auto now = std::chrono::system_clock::now();\n"),
         ("query", 'const char* home = std::getenv("HOME");\n'),
@@ -58,7 +58,7 @@ def test_an_offence_is_found(tmp_path, folder, text):
         ("app", '#include "mqtt/client.h"\n#include "port/channel.h"\n#include <chrono>\n'),
         ("engine", "// reads no system_clock\n/* nor getenv */ int x = 0;\n"),
         ("publish", 'auto text = "printf(";\nauto big = 1\'000\'000; auto c = \'"\'; int y;\n'),
-        ("history", '#include "rollup/state/v1/state.pb.h"\n#include <sqlite3.h>\n'),
+        ("archive", '#include "rollup/state/v1/state.pb.h"\n#include <sqlite3.h>\n'),
         ("engine", "Bucket& open(Time t); bucket.open(t); row.time(); std::snprintf(b, n, f);\n"),
         ("mqtt", "auto t = std::chrono::steady_clock::now();\n"),
     ],
@@ -68,8 +68,8 @@ def test_what_is_allowed_is_let_through(tmp_path, folder, text):
 
 
 def test_a_link_against_the_arrows_is_found(tmp_path):
-    text = "rollup_library(engine SOURCES a.cc\n  LINKS rollup_model rollup_history)\n"
-    assert offences_of(tmp_path, "engine", text, "CMakeLists.txt") == ["engine may not link rollup_history"]
+    text = "rollup_library(engine SOURCES a.cc\n  LINKS rollup_model rollup_archive)\n"
+    assert offences_of(tmp_path, "engine", text, "CMakeLists.txt") == ["engine may not link rollup_archive"]
 
 
 def erlang_offences_of(tmp_path, **sources):

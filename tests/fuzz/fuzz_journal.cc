@@ -1,11 +1,11 @@
-// Input: rows of the journal, each after two bytes of length. They are replayed through one engine;
-// what it came to can be saved and restored.
+// Input: turns of a segment of the journal, each after two bytes of length. They are replayed
+// through one engine; what it came to can be saved and restored.
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
-#include "engine/journal.h"
+#include "journal/turn.h"
 #include "support/plans.h"
 
 namespace {
@@ -34,13 +34,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   engine::Engine engine(plan);
   Effects effects;
+  journal::TurnReader reader;
   while (rest.size() >= 2) {
     const std::size_t length =
         static_cast<unsigned char>(rest[0]) + 256U * static_cast<unsigned char>(rest[1]);
     rest.remove_prefix(2);
     const std::string_view row = rest.substr(0, length);
     rest.remove_prefix(row.size());
-    if (!engine::replay_turn(row, engine, effects)) {
+    if (!reader.replay(row, engine, effects)) {
       break;
     }
     ROLLUP_CHECK(engine.next_deadline(engine.last()) != Duration{0});

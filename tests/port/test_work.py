@@ -4,7 +4,6 @@ import os
 import pathlib
 import random
 import signal
-import sqlite3
 import threading
 
 import pytest
@@ -273,16 +272,16 @@ def test_the_program_goes_on_after_it_was_held(start, broker, client):
     program.wait_until(lambda status: status["accepted"] == 50, "what came meanwhile")
 
 
-def test_a_history_that_cannot_be_read_is_moved_aside_and_a_new_one_begun(start, broker, client):
+def test_a_checkpoint_that_cannot_be_read_is_moved_aside_and_the_rest_goes_on(start, broker, client):
     program = start()
     connect(program, broker, rules())
     client.publish(TOPIC, "20")
     program.wait_until(lambda status: status["accepted"] == 1, "the sample")
     assert program.close() == 0
-    with sqlite3.connect(f"{program.data_dir}/history.db") as database:
-        database.execute("UPDATE checkpoint SET data = x'0a0208ff'")  # a header of another version
+    checkpoint = pathlib.Path(program.data_dir, "checkpoint")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-1] + b"?")
     again = start()
     connect(again, broker, rules())
     assert again.status()["series"] == 0
-    assert [text for level, text in again.logs if level == "error" and "history.db.unreadable-1" in text]
-    assert pathlib.Path(again.data_dir, "history.db.unreadable-1").exists()
+    assert [text for level, text in again.logs if level == "error" and "checkpoint.unreadable-1" in text]
+    assert pathlib.Path(again.data_dir, "checkpoint.unreadable-1").exists()

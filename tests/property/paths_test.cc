@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "engine/journal.h"
+#include "journal/turn.h"
 #include "property/random_run.h"
 #include "scenario/facts.h"
 #include "scenario/world.h"
@@ -165,17 +165,19 @@ TEST_F(PathsTest, AKillLeadsToTheSameState) {
     engine::Engine engine = begin(plan);
     std::vector<std::string> checkpoint = engine.save();
     std::vector<std::string> rows;
+    journal::TurnWriter writer;
     for (const Event& event : run.events) {
       const Effects effects = turn(engine, event);
       if (!event.samples.empty() || !only<effect::Notify>(effects).empty()) {
-        engine::encode_turn(event.now, {}, event.samples, rows.emplace_back());
+        writer.encode(event.now, {{}, event.samples, {}, {}, {}}, engine, rows.emplace_back());
       }
       if (pick(random, 1, 15) == 1) {
         engine::Engine next(plan);
         ASSERT_TRUE(next.restore(checkpoint).has_value());
         Effects again;
+        journal::TurnReader reader;
         for (const std::string& row : rows) {
-          ASSERT_TRUE(engine::replay_turn(row, next, again).has_value());
+          ASSERT_TRUE(reader.replay(row, next, again).has_value());
         }
         next.advance(event.now, again);
         ASSERT_EQ(next.save(), engine.save());
@@ -184,6 +186,7 @@ TEST_F(PathsTest, AKillLeadsToTheSameState) {
       if (pick(random, 1, 40) == 1) {
         checkpoint = engine.save();
         rows.clear();
+        writer = journal::TurnWriter();
       }
     }
   });

@@ -55,7 +55,7 @@ void World::turn() {
     has_notify |= std::holds_alternative<effect::Notify>(effect);
   }
   if (!samples_.empty() || !created_.empty() || has_notify) {
-    engine::encode_turn(now(), created_, samples_, journal_.emplace_back());
+    writer_.encode(now(), {created_, samples_, {}, {}, {}}, *engine_, journal_.emplace_back());
   }
   record(effects_);
   check_counters();
@@ -90,14 +90,16 @@ void World::jump(Duration by) {
 void World::checkpoint() {
   checkpoint_ = engine_->save();
   journal_.clear();
+  writer_ = journal::TurnWriter();
 }
 
 engine::Engine World::replayed() const {
   engine::Engine engine(plan_);
   ROLLUP_CHECK(engine.restore(checkpoint_).has_value());
   Effects effects;
+  journal::TurnReader reader;
   for (const std::string& row : journal_) {
-    ROLLUP_CHECK(engine::replay_turn(row, engine, effects).has_value());
+    ROLLUP_CHECK(reader.replay(row, engine, effects).has_value());
   }
   return engine;
 }

@@ -15,7 +15,7 @@
 
 #include "engine/engine.h"
 #include "engine/intake.h"
-#include "engine/journal.h"
+#include "journal/turn.h"
 #include "model/config.h"
 
 namespace rollup::testing {
@@ -86,6 +86,7 @@ class World {
   Effects effects_;
   std::vector<std::string> checkpoint_;
   std::vector<std::string> journal_;
+  journal::TurnWriter writer_;
   std::vector<Recorded> log_;
   std::vector<std::string> faults_;
 };

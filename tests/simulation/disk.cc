@@ -172,6 +172,97 @@ struct DiskCalls {
   }
 };
 
+// One of the journal's files. What is appended and not synced may be lost; a write may be torn.
+class SimFile final : public journal::File {
+ public:
+  SimFile(std::string path, std::unique_ptr<journal::File> real)
+      : path_(std::move(path)), real_(std::move(real)) {}
+
+  Result<void> append(std::string_view bytes) override {
+    Disk& disk = Disk::instance();
+    bool tear = false;
+    const int fate = disk.next_write(true, tear);
+    if (fate == SQLITE_OK || tear) {
+      const auto size = static_cast<sqlite3_int64>(std::filesystem::file_size(path_));
+      disk.unsynced_[path_].push_back({size, {}, size});
+      ROLLUP_CHECK(real_->append(tear ? bytes.substr(0, bytes.size() / 2) : bytes).has_value());
+    }
+    return fate == SQLITE_OK ? Result<void>()
+                             : fail(ErrorCode::storage, path_, "the disk of the simulation failed");
+  }
+  Result<void> cut(std::uint64_t size) override {
+    if (Disk::instance().is_dead()) {
+      return fail(ErrorCode::storage, path_, "the disk of the simulation is dead");
+    }
+    return real_->cut(size);
+  }
+  Result<void> sync() override {
+    if (Disk::instance().is_dead()) {
+      return fail(ErrorCode::storage, path_, "the disk of the simulation is dead");
+    }
+    Disk::instance().unsynced_.erase(path_);
+    return {};
+  }
+  bool is_removed() const override { return real_->is_removed(); }
+
+ private:
+  std::string path_;
+  std::unique_ptr<journal::File> real_;
+};
+
+class SimFiles final : public journal::Disk {
+ public:
+  Result<std::unique_ptr<journal::File>> create(const std::string& path) override {
+    if (auto step = Disk::instance().next_step(path); !step) {
+      return tl::unexpected(step.error());
+    }
+    auto file = real_.create(path);
+    if (!file) {
+      return file;
+    }
+    return std::make_unique<SimFile>(path, *std::move(file));
+  }
+  Result<std::string> read(const std::string& path) const override { return real_.read(path); }
+  Result<void> rename(const std::string& from, const std::string& to) override {
+    const auto step = Disk::instance().next_step(from);
+    return step ? real_.rename(from, to) : step;
+  }
+  Result<void> remove(const std::string& path) override {
+    const auto step = Disk::instance().next_step(path);
+    return step ? real_.remove(path) : step;
+  }
+  Result<void> cut(const std::string& path, std::uint64_t size) override {
+    const auto step = Disk::instance().next_step(path);
+    return step ? real_.cut(path, size) : step;
+  }
+  Result<void> sync_directory(const std::string& directory) override {
+    return Disk::instance().next_step(directory);
+  }
+  std::vector<std::string> list(const std::string& directory) const override {
+    return real_.list(directory);
+  }
+  bool exists(const std::string& path) const override { return real_.exists(path); }
+  bool can_fork() const override { return false; }
+
+ private:
+  using Disk = testing::Disk;
+  journal::Disk& real_ = journal::posix_disk();
+};
+
+journal::Disk& Disk::files() {
+  static SimFiles files;
+  return files;
+}
+
+Result<void> Disk::next_step(const std::string& path) {
+  if (!is_dead_ && dies_in_ && (*dies_in_)-- == 0) {
+    dies_in_.reset();
+    is_dead_ = true;
+  }
+  return is_dead_ ? fail(ErrorCode::storage, path, "the disk of the simulation is dead")
+                  : Result<void>();
+}
+
 Disk& Disk::instance() {
   static Disk disk;
   return disk;

@@ -1,4 +1,5 @@
-// A disk that fails when it is told to: a VFS of SQLite around the real one.
+// A disk that fails when it is told to: a VFS of SQLite around the real one for the archive, and
+// files() for journal and checkpoint. Both share one fate.
 //
 //   Disk& disk = Disk::instance();      // from then on every database of the process is on it
 //   disk.die_after(3);                  // the third write is torn, and nothing after it happens
@@ -14,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "journal/disk.h"
+
 namespace rollup::testing {
 
 class Disk {
@@ -21,6 +24,7 @@ class Disk {
   enum class Loss { nothing, unsynced };
 
   static Disk& instance();
+  journal::Disk& files();
 
   // While it is full, no write that makes a file longer succeeds.
   void set_full(bool is_full) { is_full_ = is_full; }
@@ -38,6 +42,8 @@ class Disk {
  private:
   friend struct DiskFile;
   friend struct DiskCalls;
+  friend class SimFile;
+  friend class SimFiles;
 
   // What a file was before a write that is not synced yet.
   struct Undo {
@@ -49,6 +55,8 @@ class Disk {
   Disk();
   // The fate of the next write: SQLITE_OK, or an error. `tear`: half of it happens all the same.
   int next_write(bool grows, bool& tear);
+  // The same for what is all or nothing: making, renaming, removing a file.
+  Result<void> next_step(const std::string& path);
 
   std::map<std::string, std::vector<Undo>> unsynced_;
   bool is_full_ = false;

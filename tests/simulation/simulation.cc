@@ -190,7 +190,8 @@ void Simulation::start_program() {
   outlet_ = std::make_unique<SimOutlet>();
   links_ = std::make_unique<SimLinks>();
   inbox_ = std::make_unique<mqtt::Inbox>();
-  session_ = std::make_unique<app::Session>(*outlet_, *links_, *inbox_, *clock_);
+  session_ =
+      std::make_unique<app::Session>(*outlet_, *links_, *inbox_, *clock_, Disk::instance().files());
   splitter_ = port::FrameSplitter();
   are_others_known_ = false;
   if (chaos_.singles && chance(50)) {
@@ -515,7 +516,7 @@ void Simulation::check() {
     check_alarms();
   }
   check_publications();
-  for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory_.path())) {
     if (entry.path().filename().string().find("unreadable") != std::string::npos) {
       fault("the history was moved aside");
     }

@@ -19,6 +19,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 const std::string kTopic = "home/kitchen/temperature";
+const SeriesKey kKey{"temperature", "ejabberd", kTopic, ""};
 
 // The core on a history of its own, with a present that the test moves.
 class CoreTest : public ::testing::Test {
@@ -30,8 +31,7 @@ class CoreTest : public ::testing::Test {
 
   void open() {
     core_.reset();  // lets go of the file
-    auto core =
-        Core::open({.directory = directory_.path()}, rollup::testing::compile(config_), "rules");
+    auto core = Core::open({.directory = directory_.path()}, rollup::testing::compile(config_));
     ASSERT_TRUE(core) << core.error().message;
     core_ = std::move(*core);
     now_.uptime = core_->engine().last().uptime;
@@ -58,7 +58,7 @@ class CoreTest : public ::testing::Test {
     if (!turn->notifications.empty()) {
       told_at_ = now_.uptime;
     }
-    ASSERT_TRUE(core_->maintain(now_, false));
+    ASSERT_TRUE(core_->maintain(now_));
   }
 
   // As the program does it: a turn whenever something is due.
@@ -78,7 +78,7 @@ class CoreTest : public ::testing::Test {
 
   std::size_t raw_points() {
     std::size_t count = 0;
-    EXPECT_TRUE(core_->history().read(0, time_from_ms(0), now_.wall, [&](const Point&) {
+    EXPECT_TRUE(core_->sealed().read(kKey, time_from_ms(0), now_.wall, [&](const Point&) {
       ++count;
       return true;
     }));
@@ -115,9 +115,9 @@ TEST_F(CoreTest, NothingIsWrittenInASilenceInWhichNoAlertCountsTime) {
   open();
   take(20);
   pass(minutes(10));
-  ASSERT_TRUE(core_->maintain(now_, true));
+  ASSERT_TRUE(core_->finish());
   pass(minutes(10));
-  EXPECT_EQ(core_->history().counts().journal_rows, 0U);
+  EXPECT_EQ(core_->counts().journal_turns, 0U);
 }
 
 class ClockTest : public CoreTest {
@@ -131,7 +131,7 @@ class ClockTest : public CoreTest {
       pass(minutes(1));
     }
     pass(minutes(2));
-    EXPECT_TRUE(core_->maintain(now_, true));
+    EXPECT_TRUE(core_->finish());
     before_ = raw_points();
     EXPECT_EQ(before_, 10U);
   }

@@ -288,27 +288,5 @@ TEST(ConfigTermsTest, ValuesOfAnyWrongKindAreRefusedEverywhere) {
       alert_term(), "match", Term::list({named("room", text("a")), named("room", text("b"))}))));
 }
 
-TEST(ConfigTermsTest, StoredRulesGiveTheConfigurationAgainWithoutSecrets) {
-  const Result<ConfigTerms> terms = read_config(rules_term(), brokers_term());
-  ASSERT_TRUE(terms);
-  EXPECT_EQ(terms->rules_bytes.find("s3cret"), std::string::npos);
-  const Result<Config> stored = read_stored_rules(terms->rules_bytes);
-  ASSERT_TRUE(stored) << stored.error().message;
-  EXPECT_EQ(stored->brokers, terms->config.brokers);
-  EXPECT_EQ(stored->timezone, "Europe/Berlin");
-  ASSERT_EQ(stored->streams.size(), 1u);
-  EXPECT_EQ(stored->streams[0].keep, terms->config.streams[0].keep);
-  EXPECT_EQ(stored->streams[0].publish.size(), 2u);
-  EXPECT_EQ(stored->alerts[0].match, terms->config.alerts[0].match);
-}
-
-TEST(ConfigTermsTest, StoredRulesThatAreDamagedAreAnError) {
-  const std::string bytes = read_config(rules_term(), brokers_term())->rules_bytes;
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_FALSE(read_stored_rules(bytes.substr(0, size)));
-  }
-  EXPECT_FALSE(read_stored_rules("\x83j"));
-}
-
 }  // namespace
 }  // namespace rollup::port

@@ -69,7 +69,7 @@ TEST_F(HistoryQueryTest, SealedAndOpenBucketsAreCountedOnceEachInEveryTier) {
   observe_all(id, from, to, seconds(20), 1);
   for (const bool is_stored : {false, true}) {
     if (is_stored) {
-      checkpoint();
+      flush();
     }
     for (const Duration step : {Duration(minutes(1)), Duration(minutes(10)), Duration(hours(1)),
                                 Duration(hours(5)), kDay, kDay * 7}) {
@@ -196,7 +196,7 @@ TEST_F(HistoryQueryTest, WhereTheFineTierIsExpiredItsRowsAreGapsAndTheHoursRemai
   const Time from = at("2026-04-01T00:00:00Z");
   const Time to = from + hours(48);
   observe_all(id, from, to, minutes(1));
-  checkpoint();
+  flush();
   expire(to);
   request_.from = from;
   request_.step = minutes(30);
@@ -218,7 +218,7 @@ TEST_F(HistoryQueryTest, TiersThatAreNotKeptAreMadeOfFinerOnes) {
   const Time from = at("2026-04-01T22:00:00Z");
   const Time to = from + hours(50);
   observe_all(id, from, to, minutes(1));
-  checkpoint();
+  flush();
   expire(to + hours(1));
   request_.from = from;
   request_.step = hours(5);
@@ -240,12 +240,12 @@ TEST_F(HistoryQueryTest, WhereTheCoarseTierHasAHoleTheFinerOneFillsIt) {
   };
   Bucket hour{from, from + kHour, 1, {}};
   for (Time time = from; time < from + hours(3); time += kMinute) {
-    history_->append(id, Tier::fine, fine(time));
+    sealed_->append(engine_->series(id).key, Tier::fine, fine(time));
     if (time < from + hours(1)) {
       hour.aggregate.merge(fine(time).aggregate);
     }
   }
-  history_->append(id, Tier::hour, hour);
+  sealed_->append(engine_->series(id).key, Tier::hour, hour);
   request_.from = from;
   request_.to = from + hours(3);
   request_.step = hours(1);
@@ -305,7 +305,7 @@ TEST_F(HistoryQueryTest, ThePageEndsWhereItsWorkDoes) {
   request_.to = from + hours(2);
   request_.step = minutes(30);
   const HistoryAnswer whole = ask(from + hours(3));
-  const Query bounded(*engine_, *history_, 70);
+  const Query bounded(*engine_, *sealed_, 70);
   std::vector<HistoryRow> rows;
   std::vector<std::size_t> sizes;
   do {
@@ -326,7 +326,7 @@ TEST_F(HistoryQueryTest, ARowThatNeedsMoreWorkThanAPageMayIsRefusedWithAStepThat
   observe_all(id, from, from + hours(2), minutes(1));
   request_.from = from;
   request_.step = minutes(30);
-  const Query bounded(*engine_, *history_, 20);
+  const Query bounded(*engine_, *sealed_, 20);
   const Result<HistoryAnswer> answer = bounded.history(request_, now(from + hours(3)));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error(),

@@ -13,9 +13,10 @@
 #include <variant>
 #include <vector>
 
+#include "archive/sealed.h"
+#include "archive/sqlite_archive.h"
 #include "base/text.h"
 #include "engine/engine.h"
-#include "history/history.h"
 #include "query/query.h"
 
 namespace rollup::query {
@@ -59,9 +60,10 @@ class QueryFixture : public testing::Test {
     std::string pattern = testing::TempDir() + "rollup_query_XXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     directory_ = pattern;
-    auto history = history::History::open({.directory = directory_, .full_sync = false});
-    ASSERT_TRUE(history) << history.error().message;
-    history_ = *std::move(history);
+    auto opened = archive::SqliteArchive::open(directory_ + "/archive.db");
+    ASSERT_TRUE(opened) << opened.error().message;
+    archive_ = std::move(opened->archive);
+    sealed_ = std::make_unique<archive::Sealed>(*archive_);
   }
 
   SeriesId series(const std::string& topic, const std::string& stream = "temperature",
@@ -93,12 +95,17 @@ class QueryFixture : public testing::Test {
   }
 
   // Writes what is sealed into the file.
-  void checkpoint() { ASSERT_TRUE(history_->checkpoint("rules", engine_->save())); }
+  void flush() {
+    sealed_->begin_flush();
+    while (sealed_->is_flushing()) {
+      ASSERT_TRUE(sealed_->flush_piece());
+    }
+  }
 
   void expire(Time time) {
     const auto& keep = config_.streams[0].keep;
     for (;;) {
-      const Result<bool> more = history_->expire(time, [&keep](SeriesId) { return keep; });
+      const Result<bool> more = archive_->expire(time, [&keep](const SeriesKey&) { return keep; });
       ASSERT_TRUE(more);
       if (!*more) {
         break;
@@ -106,15 +113,17 @@ class QueryFixture : public testing::Test {
     }
   }
 
-  Query query() const { return Query(*engine_, *history_); }
+  Query query() const { return Query(*engine_, *sealed_); }
 
   Config config_;
   std::unique_ptr<engine::Engine> engine_;
-  std::unique_ptr<history::History> history_;
+  std::unique_ptr<archive::Archive> archive_;
+  std::unique_ptr<archive::Sealed> sealed_;
 
  private:
   void remove_history() {
-    history_.reset();
+    sealed_.reset();
+    archive_.reset();
     if (!directory_.empty()) {
       std::filesystem::remove_all(directory_);
     }
@@ -123,9 +132,9 @@ class QueryFixture : public testing::Test {
   void keep(const Effects& effects) {
     for (const Effect& effect : effects) {
       if (const auto* bucket = std::get_if<effect::SealBucket>(&effect)) {
-        history_->append(bucket->series, bucket->tier, bucket->bucket);
+        sealed_->append(engine_->series(bucket->series).key, bucket->tier, bucket->bucket);
       } else if (const auto* points = std::get_if<effect::SealPoints>(&effect)) {
-        history_->append(points->series, points->points);
+        sealed_->append(engine_->series(points->series).key, points->points);
       }
     }
   }
