@@ -262,6 +262,9 @@ Result<port::Answer> Session::answer(const port::Question& question) const {
     return fail(ErrorCode::unavailable, "", "the program is not configured yet");
   }
   const Now now = clock_.now();
+  if (const auto* names = std::get_if<query::NamesRequest>(&question)) {
+    return core_->query().names(*names);
+  }
   if (const auto* series = std::get_if<query::SeriesRequest>(&question)) {
     return core_->query().series(*series, now);
   }

@@ -33,20 +33,49 @@ std::optional<std::int64_t> optional_integer(MapReader& reader, std::string_view
   return term->as_integer();
 }
 
-query::SeriesRequest read_series_request(Failure& failure, const Term& term) {
+// {Stream, Broker, Topic, Field}
+SeriesKey read_key(Failure& failure, const Term& term, const std::string& place) {
+  const std::vector<Term>* items = read_tuple(failure, term, place, 4);
+  if (items == nullptr) {
+    return {};
+  }
+  SeriesKey key;
+  key.stream = read_text(failure, (*items)[0], place);
+  key.broker = read_text(failure, (*items)[1], place);
+  key.topic = read_text(failure, (*items)[2], place);
+  key.field = read_text(failure, (*items)[3], place);
+  return key;
+}
+
+query::NamesRequest read_names_request(Failure& failure, const Term& term) {
   MapReader reader(failure, term, "");
-  query::SeriesRequest request;
+  query::NamesRequest request;
   request.filter = reader.text("filter");
-  request.after = reader.text("after");
+  request.match = reader.choice<query::Match>("match", {{"exact", query::Match::exact},
+                                                        {"part", query::Match::part},
+                                                        {"alike", query::Match::alike}});
+  if (const Term* after = reader.term("after"); after != nullptr && !after->is_atom("null")) {
+    request.after = read_key(failure, *after, "after");
+  }
   request.max = static_cast<std::size_t>(reader.integer("max", 0, kIntegerMax));
   reader.finish();
+  return request;
+}
+
+query::SeriesRequest read_series_request(Failure& failure, const Term& term) {
+  query::SeriesRequest request;
+  for (const Term& key : read_list(failure, term, "series")) {
+    request.keys.push_back(read_key(failure, key, "series"));
+  }
   return request;
 }
 
 query::HistoryRequest read_history_request(Failure& failure, const Term& term) {
   MapReader reader(failure, term, "");
   query::HistoryRequest request;
-  request.series = reader.text("series");
+  if (const Term* series = reader.term("series")) {
+    request.series = read_key(failure, *series, "series");
+  }
   if (const auto from = optional_integer(reader, "from_ms")) {
     request.from = time_from_ms(*from);
   }
@@ -86,6 +115,10 @@ Result<Question> read_question(const Term& term) {
   }
   Failure failure(ErrorCode::bad_request);
   const std::vector<Term>* pair = term.as_tuple();
+  if (pair != nullptr && pair->size() == 2 && (*pair)[0].is_atom("names")) {
+    query::NamesRequest request = read_names_request(failure, (*pair)[1]);
+    return checked<Question>(failure, std::move(request));
+  }
   if (pair != nullptr && pair->size() == 2 && (*pair)[0].is_atom("series")) {
     query::SeriesRequest request = read_series_request(failure, (*pair)[1]);
     return checked<Question>(failure, std::move(request));

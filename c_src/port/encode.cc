@@ -143,8 +143,16 @@ void write(TermWriter& writer, const query::SeriesLabel& label) {
   writer.atom("title").text(label.title);
 }
 
+void write(TermWriter& writer, const query::NamesAnswer& answer) {
+  writer.map(2).atom("names").list(answer.keys.size());
+  for (const SeriesKey& key : answer.keys) {
+    writer.tuple(4).text(key.stream).text(key.broker).text(key.topic).text(key.field);
+  }
+  writer.end_list().atom("more").boolean(answer.has_more);
+}
+
 void write(TermWriter& writer, const query::SeriesAnswer& answer) {
-  writer.map(2).atom("rows").list(answer.rows.size());
+  writer.map(1).atom("rows").list(answer.rows.size());
   for (const query::SeriesRow& row : answer.rows) {
     writer.map(kLabelKeys + 3);
     write(writer, row.label);
@@ -158,7 +166,7 @@ void write(TermWriter& writer, const query::SeriesAnswer& answer) {
     }
     writer.atom("count").count(row.count);
   }
-  writer.end_list().atom("next").text(answer.next);
+  writer.end_list();
 }
 
 void write(TermWriter& writer, const query::HistoryAnswer& answer) {

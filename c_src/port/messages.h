@@ -20,7 +20,7 @@
 #include "model/message.h"
 #include "model/publication.h"
 #include "port/config_terms.h"
-#include "query/query.h"
+#include "query/questions.h"
 
 namespace rollup::port {
 
@@ -46,7 +46,8 @@ struct Check {
 };
 
 struct StatusRequest {};
-using Question = std::variant<StatusRequest, query::SeriesRequest, query::HistoryRequest>;
+using Question =
+    std::variant<StatusRequest, query::NamesRequest, query::SeriesRequest, query::HistoryRequest>;
 
 struct Request {
   std::int64_t id = 0;
@@ -152,7 +153,8 @@ struct StatusAnswer {
   std::string history_error;
 };
 
-using Answer = std::variant<StatusAnswer, query::SeriesAnswer, query::HistoryAnswer>;
+using Answer =
+    std::variant<StatusAnswer, query::NamesAnswer, query::SeriesAnswer, query::HistoryAnswer>;
 // An answer that is too long for a frame becomes the error too_large.
 std::string encode_reply(std::int64_t id, const Result<Answer>& answer);
 

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "base/zone.h"
-#include "query/query.h"
+#include "query/questions.h"
 
 namespace rollup::query {
 

@@ -7,46 +7,12 @@
 
 #include "base/sparkline.h"
 #include "base/text.h"
-#include "query/alike_names.h"
 #include "query/history_range.h"
 #include "query/slot_reader.h"
 #include "query/step_grid.h"
 
 namespace rollup::query {
 namespace {
-
-constexpr std::size_t kNamesSuggested = 3;
-
-// Looks at every series, as the list of series does, but compares few of them.
-std::string not_found_message(const engine::Engine& engine, const std::string& name) {
-  std::string message = "there is no series of this name";
-  if (name.empty() || name.size() > AlikeNames::kNameBytesMax) {
-    return message;
-  }
-  std::vector<std::string> containing;
-  AlikeNames alike(name);
-  for (SeriesId id = 0; id < engine.series_count(); ++id) {
-    if (!engine.is_live(id)) {
-      continue;
-    }
-    const std::string& known = engine.series(id).name;
-    if (containing.size() < kNamesSuggested && known.find(name) != std::string::npos) {
-      containing.push_back(known);
-    }
-    alike.offer(known);
-  }
-  if (const std::string nearest = nearest_name(name, alike.best()); !nearest.empty()) {
-    return message + ", did you mean " + nearest;
-  }
-  if (containing.empty()) {
-    return message;
-  }
-  std::string choices;
-  for (const std::string& known : containing) {
-    choices += choices.empty() ? known : ", " + known;
-  }
-  return message + ", perhaps " + choices;
-}
 
 // As many rows from range.next on as the page may have.
 std::vector<Slot> slots_of(const HistoryRange& range, const StepGrid& grid, std::size_t rows_max) {
@@ -85,31 +51,13 @@ SeriesLabel label_of(const engine::Engine& engine, SeriesId id) {
           info.key.field, field.unit,      field.title};
 }
 
-Result<SeriesId> Query::resolve(const std::string& name) const {
-  std::vector<SeriesId> found = engine_.find(name);
-  for (StreamIndex stream = 0; found.empty() && stream < engine_.plan().streams.size(); ++stream) {
-    const std::string prefix = engine_.plan().streams[stream].config.name + ":";
-    if (name.starts_with(prefix)) {
-      found = engine_.find(name.substr(prefix.size()));
-      std::erase_if(found, [&](SeriesId id) { return engine_.series(id).stream != stream; });
+std::optional<SeriesId> Query::find(const SeriesKey& key) const {
+  for (const SeriesId id : engine_.find(key.name())) {
+    if (engine_.series(id).key == key) {
+      return id;
     }
   }
-  if (found.empty()) {
-    return fail(ErrorCode::not_found, "series", not_found_message(engine_, name));
-  }
-  const StreamIndex first = engine_.series(found.front()).stream;
-  const bool is_one_stream = std::all_of(
-      found.begin(), found.end(), [&](SeriesId id) { return engine_.series(id).stream == first; });
-  if (!is_one_stream) {
-    std::string choices;
-    for (const SeriesId id : found) {
-      const engine::SeriesInfo& info = engine_.series(id);
-      choices += (choices.empty() ? "" : ", ") + info.key.stream + ":" + info.name;
-    }
-    return fail(ErrorCode::bad_request, "series",
-                "several streams have a series of this name, choose one of " + choices);
-  }
-  return found.front();
+  return std::nullopt;
 }
 
 Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& now) const {
@@ -119,9 +67,9 @@ Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& n
   if (request.aggregates.size() > std::size(kAggregateKinds)) {
     return fail(ErrorCode::bad_request, "aggregates", "each aggregate at most once");
   }
-  const Result<SeriesId> id = resolve(request.series);
+  const std::optional<SeriesId> id = find(request.series);
   if (!id) {
-    return tl::unexpected(id.error());
+    return fail(ErrorCode::not_found, "series", "there is no series of this name");
   }
   const engine::Plan& plan = engine_.plan();
   const Duration resolution = plan.streams[engine_.series(*id).stream].config.resolution;

@@ -1,6 +1,5 @@
-// Query::series(): the list of series, page by page.
+// Query::names() and Query::series(): which series there are, and what is known of them now.
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <string_view>
 #include <tuple>
@@ -12,9 +11,34 @@
 namespace rollup::query {
 namespace {
 
+// What a slip of the finger changes: so many bytes in one place, left out, added or other ones.
+constexpr std::size_t kMistypedMax = 2;
+
 using Matcher = std::function<bool(const engine::SeriesInfo&)>;
 
-Result<Matcher> matcher_of(const engine::Engine& engine, const std::string& filter) {
+bool is_alike(std::string_view text, std::string_view known) {
+  const std::size_t shorter = std::min(text.size(), known.size());
+  const std::size_t longer = std::max(text.size(), known.size());
+  if (longer - shorter <= kMistypedMax) {
+    const auto ends = std::mismatch(
+        text.begin(), text.begin() + static_cast<std::ptrdiff_t>(shorter), known.begin());
+    const auto begun = static_cast<std::size_t>(ends.first - text.begin());
+    const auto rest = static_cast<std::ptrdiff_t>(shorter - begun);
+    const auto ended = static_cast<std::size_t>(
+        std::mismatch(text.rbegin(), text.rbegin() + rest, known.rbegin()).first - text.rbegin());
+    if (longer - begun - ended <= kMistypedMax) {
+      return true;
+    }
+  }
+  return known.find(text) != std::string_view::npos;
+}
+
+Result<Matcher> matcher_of(const std::string& filter, Match match) {
+  if (match == Match::alike) {
+    return [&filter](const engine::SeriesInfo& info) {
+      return !filter.empty() && is_alike(filter, info.name);
+    };
+  }
   if (filter.empty() || filter == "#") {
     return [](const engine::SeriesInfo&) { return true; };
   }
@@ -27,88 +51,110 @@ Result<Matcher> matcher_of(const engine::Engine& engine, const std::string& filt
       return parsed.matches(info.key.topic) || parsed.matches(info.name);
     };
   }
-  const auto is_exact = [filter](const engine::SeriesInfo& info) {
-    return info.name == filter || info.key.topic == filter;
-  };
-  for (SeriesId id = 0; id < engine.series_count(); ++id) {
-    if (engine.is_live(id) && is_exact(engine.series(id))) {
-      return is_exact;
-    }
-  }
-  return [filter](const engine::SeriesInfo& info) {
+  return [&filter](const engine::SeriesInfo& info) {
     return info.name.find(filter) != std::string::npos;
   };
 }
 
-// The cursor is the number of the last row's series: short, and unique where two series of a stream
-// are called the same.
-Result<SeriesId> read_cursor(const engine::Engine& engine, const std::string& text) {
-  SeriesId id = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, id);
-  if (error != std::errc() || stop != end || id >= engine.series_count() || !engine.is_live(id)) {
-    return fail(ErrorCode::bad_request, "after",
-                "this is not where a page of this answer ended, begin again without it");
+// Looked up, so that the time of an answer does not depend on how many series there are.
+std::vector<SeriesId> find_exactly(const engine::Engine& engine, const std::string& text) {
+  std::vector<SeriesId> found = engine.find(text);
+  const auto add = [&](const std::string& name, StreamIndex stream, const auto& is_meant) {
+    for (const SeriesId id : engine.find(name)) {
+      if (engine.series(id).stream == stream && is_meant(engine.series(id))) {
+        found.push_back(id);
+      }
+    }
+  };
+  for (StreamIndex stream = 0; stream < engine.plan().streams.size(); ++stream) {
+    const Stream& config = engine.plan().streams[stream].config;
+    if (text.starts_with(config.name + ":")) {
+      add(text.substr(config.name.size() + 1), stream, [](const auto&) { return true; });
+    }
+    for (const Field& field : config.fields) {
+      add(SeriesKey{"", "", text, field.name}.name(), stream,
+          [&text](const engine::SeriesInfo& info) { return info.key.topic == text; });
+    }
   }
-  return id;
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
+}
+
+// Names are listed in this order; it belongs to keys, so that a page goes on where the last one
+// ended even if that series is gone.
+bool is_before(const SeriesKey& a, std::string_view a_name, const SeriesKey& b,
+               std::string_view b_name) {
+  return std::tie(a_name, a.stream, a.topic, a.broker) <
+         std::tie(b_name, b.stream, b.topic, b.broker);
 }
 
 }  // namespace
 
-Result<SeriesAnswer> Query::series(const SeriesRequest& request, const Now& now) const {
+Result<NamesAnswer> Query::names(const NamesRequest& request) const {
   if (request.max == 0) {
     return fail(ErrorCode::bad_request, "max", "expected at least 1");
   }
-  const Result<Matcher> matches = matcher_of(engine_, request.filter);
-  if (!matches) {
-    return tl::unexpected(matches.error());
+  const std::string after_name = request.after ? request.after->name() : "";
+  const auto is_after = [&](const engine::SeriesInfo& info) {
+    return !request.after || is_before(*request.after, after_name, info.key, info.name);
+  };
+  std::vector<SeriesId> found;
+  if (request.match == Match::exact) {
+    found = find_exactly(engine_, request.filter);
+    std::erase_if(found, [&](SeriesId id) { return !is_after(engine_.series(id)); });
+  } else {
+    const Result<Matcher> matches = matcher_of(request.filter, request.match);
+    if (!matches) {
+      return tl::unexpected(matches.error());
+    }
+    for (SeriesId id = 0; id < engine_.series_count(); ++id) {
+      if (engine_.is_live(id) && (*matches)(engine_.series(id)) && is_after(engine_.series(id))) {
+        found.push_back(id);
+      }
+    }
   }
-  const auto is_before = [this](SeriesId left, SeriesId right) {
+  const auto precedes = [this](SeriesId left, SeriesId right) {
     const engine::SeriesInfo& a = engine_.series(left);
     const engine::SeriesInfo& b = engine_.series(right);
-    return std::tie(a.name, a.key.stream, left) < std::tie(b.name, b.key.stream, right);
+    return is_before(a.key, a.name, b.key, b.name);
   };
-  std::optional<SeriesId> after;
-  if (!request.after.empty()) {
-    const Result<SeriesId> cursor = read_cursor(engine_, request.after);
-    if (!cursor) {
-      return tl::unexpected(cursor.error());
-    }
-    after = *cursor;
-  }
+  const std::size_t size =
+      std::min({request.max, std::size_t{engine_.plan().config.limits.rows}, found.size()});
+  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(size), found.end(),
+                    precedes);
 
-  std::vector<SeriesId> found;
-  for (SeriesId id = 0; id < engine_.series_count(); ++id) {
-    if (engine_.is_live(id) && (*matches)(engine_.series(id)) &&
-        (!after || is_before(*after, id))) {
-      found.push_back(id);
+  NamesAnswer answer;
+  std::size_t bytes = 0;
+  for (std::size_t index = 0; index < size; ++index) {
+    const SeriesKey& key = engine_.series(found[index]).key;
+    bytes += key.stream.size() + key.broker.size() + key.topic.size() + key.field.size();
+    if (bytes > kKeyBytesMax && index > 0) {
+      break;
     }
+    answer.keys.push_back(key);
   }
-  const std::size_t rows_max =
-      std::min<std::size_t>(request.max, engine_.plan().config.limits.rows);
-  const bool has_more = found.size() > rows_max;
-  if (has_more) {
-    const auto page_end = found.begin() + static_cast<std::ptrdiff_t>(rows_max);
-    std::nth_element(found.begin(), page_end, found.end(), is_before);
-    found.erase(page_end, found.end());
-  }
-  std::sort(found.begin(), found.end(), is_before);
+  answer.has_more = answer.keys.size() < found.size();
+  return answer;
+}
 
+SeriesAnswer Query::series(const SeriesRequest& request, const Now& now) const {
   SeriesAnswer answer;
-  answer.rows.reserve(found.size());
-  for (const SeriesId id : found) {
-    const engine::Current current = engine_.current(id, now);
+  answer.rows.reserve(request.keys.size());
+  for (const SeriesKey& key : request.keys) {
+    const std::optional<SeriesId> id = find(key);
+    if (!id) {
+      continue;
+    }
+    const engine::Current current = engine_.current(*id, now);
     SeriesRow row;
-    row.label = label_of(engine_, id);
+    row.label = label_of(engine_, *id);
     row.value = current.value;
     row.count = current.count;
     if (current.time) {
       row.age = std::max(now.wall - *current.time, Duration(0));
     }
     answer.rows.push_back(std::move(row));
-  }
-  if (has_more) {
-    answer.next = std::to_string(found.back());
   }
   return answer;
 }

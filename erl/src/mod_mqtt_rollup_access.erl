@@ -8,13 +8,14 @@
 %% about users of this virtual host alone.
 -module(mod_mqtt_rollup_access).
 
--export([subject/2, may_ask/1, is_admin/1, may_see/2, may_see_name/2, may_be_told/3]).
+-export([subject/2, may_ask/1, is_admin/1, who/1, may_see/2, may_be_told/3]).
 
 -export_type([subject/0]).
 
 -include("xmpp.hrl").
 
 -opaque subject() :: #{
+    who := term(),
     ask := boolean(),
     admin := boolean(),
     %% Whether a topic may be subscribed to; `unknown' where mod_mqtt cannot say.
@@ -29,7 +30,17 @@ subject(VHost, Jid) ->
     Admin = Match(access_admin),
     %% ejabberd's rule `local' takes in the users of its other virtual hosts too.
     IsOurs = Jid#jid.lserver =:= VHost,
-    #{ask => Admin orelse (IsOurs andalso Match(access)), admin => Admin, topic => topic_check(VHost, Jid)}.
+    #{
+        who => {VHost, jid:remove_resource(jid:tolower(Jid))},
+        ask => Admin orelse (IsOurs andalso Match(access)),
+        admin => Admin,
+        topic => topic_check(VHost, Jid)
+    }.
+
+%% @doc Who it is, to whom: what is made for one asker at a virtual host is told from others' by it.
+-spec who(subject()) -> term().
+who(#{who := Who}) ->
+    Who.
 
 -spec may_ask(subject()) -> boolean().
 may_ask(#{ask := Ask}) ->
@@ -45,12 +56,6 @@ may_see(#{topic := unknown, admin := Admin}, _) ->
     Admin;
 may_see(#{topic := Check}, Topic) ->
     Check(Topic).
-
-%% @doc May it be known whether there is a series of this name? A name is a topic, `topic/field', or
-%% one of them behind `stream:'; which it is only the program knows, so all of them must be allowed.
--spec may_see_name(subject(), Name :: binary()) -> boolean().
-may_see_name(Subject, Name) ->
-    lists:all(fun(Topic) -> may_see(Subject, Topic) end, possible_topics(Name)).
 
 %% @doc May an alert about this topic be sent to a recipient of the configuration? Strangers were
 %% chosen by whoever wrote it; people of this virtual host must be allowed to see the topic.
@@ -71,22 +76,4 @@ topic_check(VHost, Jid) ->
             end;
         _ ->
             unknown
-    end.
-
--spec possible_topics(binary()) -> [binary()].
-possible_topics(Name) ->
-    Plain = with_parent(Name),
-    case binary:split(Name, <<":">>) of
-        [_, Rest] -> Plain ++ with_parent(Rest);
-        [_] -> Plain
-    end.
-
--spec with_parent(binary()) -> [binary()].
-with_parent(Name) ->
-    case binary:matches(Name, <<"/">>) of
-        [] ->
-            [Name];
-        Matches ->
-            {Last, _} = lists:last(Matches),
-            [Name, binary:part(Name, 0, Last)]
     end.

@@ -10,7 +10,7 @@
 
 -export([commands/0, first/2, page/2, answer/4, finished/2]).
 
--export_type([node_name/0, ask/0, session/0, page/0]).
+-export_type([node_name/0, session/0, page/0]).
 
 -include("xmpp.hrl").
 
@@ -20,9 +20,8 @@
 
 -type node_name() :: history | series | status.
 -type page() :: #{rows_max := pos_integer(), language := mod_mqtt_rollup_text:language()}.
--type ask() :: status | {series, map()} | {history, map()}.
 %% What is shown now, the cursors of the pages before it (newest first), and the cursor after it.
--type session() :: #{ask := ask(), before := [binary()], next := binary()}.
+-type session() :: #{ask := mod_mqtt_rollup_query:ask(), before := [binary()], next := binary()}.
 -type problem() :: {bad_request | not_found | expired, binary()}.
 
 %% @doc The commands and their nodes.
@@ -33,7 +32,7 @@ commands() ->
 %% @doc A command that belongs to no session: its form, or what its submitted form asks. A submitted
 %% form is taken whatever the session, so that scripts need only one step.
 -spec first(adhoc_command(), page()) ->
-    {form, adhoc_command()} | {ask, ask()} | {canceled, adhoc_command()} | {error, problem()}.
+    {form, adhoc_command()} | {ask, mod_mqtt_rollup_query:ask()} | {canceled, adhoc_command()} | {error, problem()}.
 first(#adhoc_command{node = Node} = Command, #{language := Language} = Page) ->
     case lists:keyfind(Node, 1, commands()) of
         {_, Name} -> first(Name, Command, Page);
@@ -56,7 +55,7 @@ page(_, #{next := Next, before := Before, ask := Ask} = Session) ->
     {ask, Session#{ask := set_cursor(Next, Ask), before := [cursor(Ask) | Before]}}.
 
 %% @doc The table of an answer. `Session' is the one that was paged in, or `none'.
--spec answer(adhoc_command(), session() | ask(), map(), page()) -> {adhoc_command(), none | session()}.
+-spec answer(adhoc_command(), session() | mod_mqtt_rollup_query:ask(), map(), page()) -> {adhoc_command(), none | session()}.
 answer(Command, #{ask := Ask, before := Before}, Answer, Page) ->
     answer(Command, Ask, Before, Answer, Page);
 answer(Command, Ask, Answer, Page) ->
@@ -72,7 +71,7 @@ finished(#adhoc_command{node = Node, sid = Sid, lang = Lang}, Status) ->
 %%%===================================================================
 
 -spec first(node_name(), adhoc_command(), page()) ->
-    {form, adhoc_command()} | {ask, ask()} | {canceled, adhoc_command()} | {error, problem()}.
+    {form, adhoc_command()} | {ask, mod_mqtt_rollup_query:ask()} | {canceled, adhoc_command()} | {error, problem()}.
 first(_, #adhoc_command{action = cancel} = Command, _) ->
     {canceled, finished(Command, canceled)};
 first(status, _, _) ->
@@ -179,7 +178,7 @@ values(#xdata{fields = Fields}) ->
      || #xdata_field{var = Var, values = Values} <- Fields
     ]).
 
--spec question(history | series, #{binary() => [binary()]}, page()) -> ask().
+-spec question(history | series, #{binary() => [binary()]}, page()) -> mod_mqtt_rollup_query:ask().
 question(series, Values, Page) ->
     {series, #{filter => single(filter, Values), 'after' => single('after', Values), max => rows(Values, Page)}};
 question(history, Values, #{language := L} = Page) ->
@@ -269,7 +268,7 @@ bad_field(Name, Expected, Language) ->
 %%% Answers
 %%%===================================================================
 
--spec answer(adhoc_command(), ask(), [binary()], map(), page()) -> {adhoc_command(), none | session()}.
+-spec answer(adhoc_command(), mod_mqtt_rollup_query:ask(), [binary()], map(), page()) -> {adhoc_command(), none | session()}.
 answer(#adhoc_command{node = Node, sid = Sid, lang = Lang}, Ask, Before, Answer, #{language := L}) ->
     Next = maps:get(next, Answer, <<>>),
     Reply = #adhoc_command{
@@ -301,8 +300,13 @@ answer(#adhoc_command{node = Node, sid = Sid, lang = Lang}, Ask, Before, Answer,
 default_action(<<>>) -> complete;
 default_action(_) -> next.
 
--spec table(ask(), map(), mod_mqtt_rollup_text:language()) -> xdata().
-table({history, #{aggregates := Aggregates}}, Answer, L) ->
+-spec table(mod_mqtt_rollup_query:ask(), map(), mod_mqtt_rollup_text:language()) -> xdata().
+table({history, #{aggregates := Aggregates}}, Answer, L) -> history_table(Aggregates, Answer, L);
+table({series, _}, Answer, L) -> series_table(Answer, L);
+table(status, Answer, L) -> status_table(Answer, L).
+
+-spec history_table([atom()], map(), mod_mqtt_rollup_text:language()) -> xdata().
+history_table(Aggregates, Answer, L) ->
     #{series := Series, rows := Rows, decimals := Decimals} = Answer,
     Start = column(start, mod_mqtt_rollup_text:t(L, column_start), <<"xs:dateTime">>),
     #xdata{
@@ -314,8 +318,10 @@ table({history, #{aggregates := Aggregates}}, Answer, L) ->
          || {At, Values} <- Rows
         ],
         fields = cursor_field(Answer)
-    };
-table({series, _}, #{rows := Rows} = Answer, L) ->
+    }.
+
+-spec series_table(map(), mod_mqtt_rollup_text:language()) -> xdata().
+series_table(#{rows := Rows} = Answer, L) ->
     Columns = [
         {series, column_series, <<"xs:string">>},
         {title, column_title, <<"xs:string">>},
@@ -329,29 +335,25 @@ table({series, _}, #{rows := Rows} = Answer, L) ->
         type = result,
         title = mod_mqtt_rollup_text:t(L, series),
         reported = [column(Var, mod_mqtt_rollup_text:t(L, Label), Type) || {Var, Label, Type} <- Columns],
-        items = [
-            [
-                cell(series, Series),
-                cell(title, Title),
-                cell(value, mod_mqtt_rollup_text:number(Value)),
-                cell(unit, Unit),
-                cell(age, mod_mqtt_rollup_text:seconds(Age)),
-                cell(count, mod_mqtt_rollup_text:number(Count)),
-                cell(stream, Stream)
-            ]
-         || #{
-                series := Series,
-                title := Title,
-                value := Value,
-                unit := Unit,
-                age_ms := Age,
-                count := Count,
-                stream := Stream
-            } <- Rows
-        ],
+        items = [series_row(Row) || Row <- Rows],
         fields = cursor_field(Answer)
-    };
-table(status, Answer, L) ->
+    }.
+
+-spec series_row(map()) -> [xdata_field()].
+series_row(Row) ->
+    #{series := Series, title := Title, value := Value, unit := Unit, age_ms := Age, count := Count} = Row,
+    [
+        cell(series, Series),
+        cell(title, Title),
+        cell(value, mod_mqtt_rollup_text:number(Value)),
+        cell(unit, Unit),
+        cell(age, mod_mqtt_rollup_text:seconds(Age)),
+        cell(count, mod_mqtt_rollup_text:number(Count)),
+        cell(stream, maps:get(stream, Row))
+    ].
+
+-spec status_table(map(), mod_mqtt_rollup_text:language()) -> xdata().
+status_table(Answer, L) ->
     #{history := History, brokers := Brokers, dropped := Dropped, refused := Refused} = Answer,
     Error =
         case maps:get(error, History, <<>>) of
@@ -424,7 +426,7 @@ feed_facts(#{feed := Feed}, L) ->
 feed_facts(_, _) ->
     [].
 
--spec notes(ask(), map(), mod_mqtt_rollup_text:language()) -> [adhoc_note()].
+-spec notes(mod_mqtt_rollup_query:ask(), map(), mod_mqtt_rollup_text:language()) -> [adhoc_note()].
 notes(status, _, _) ->
     [];
 notes(Ask, #{rows := Rows} = Answer, L) ->
@@ -494,11 +496,11 @@ cursor_field(_) ->
 uptime(Ms) ->
     mod_mqtt_rollup_duration:format(Ms div 1000 * 1000).
 
--spec cursor(ask()) -> binary().
+-spec cursor(mod_mqtt_rollup_query:ask()) -> binary().
 cursor({_, #{'after' := After}}) -> After;
 cursor(status) -> <<>>.
 
--spec set_cursor(binary(), ask()) -> ask().
+-spec set_cursor(binary(), mod_mqtt_rollup_query:ask()) -> mod_mqtt_rollup_query:ask().
 set_cursor(Cursor, {Name, Question}) -> {Name, Question#{'after' := Cursor}};
 set_cursor(_, status) -> status.
 

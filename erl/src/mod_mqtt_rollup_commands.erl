@@ -274,7 +274,7 @@ show(Value) when is_binary(Value) ->
     iolist_to_binary(lists:join(<<" ">>, [mod_mqtt_rollup_text:printable(Line) || Line <- Lines])).
 
 %% Goes through all pages. Rows of a history carry the decimals of their answer.
--spec all_rows(binary(), mod_mqtt_rollup_adhoc:ask(), non_neg_integer(), [[term()]]) -> [term()].
+-spec all_rows(binary(), mod_mqtt_rollup_query:ask(), non_neg_integer(), [[term()]]) -> [term()].
 all_rows(_, {Kind, _}, Count, _) when Count > ?ROWS_MAX ->
     Rows = integer_to_binary(?ROWS_MAX),
     {Place, Remedy} =
@@ -333,6 +333,8 @@ aggregates(Text) ->
     end.
 
 -spec fail(mod_mqtt_rollup_query:failure()) -> no_return().
+fail({alike, Place, Names}) ->
+    fail({not_found, Place, <<"There is no such series, perhaps ", Names/binary>>});
 fail({Code, Place, Message}) ->
     {Type, Number} = refusal_type(Code),
     throw({error, Type, Number, iolist_to_binary([[[Place, ": "] || Place =/= <<>>], Message, remedy(Code)])}).

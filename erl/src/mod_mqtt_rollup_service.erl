@@ -21,14 +21,17 @@
 -define(NS_MQTT, <<"urn:xmpp:mqtt:0">>).
 -define(BOT, <<"alerts">>).
 -define(WORKERS_MAX, 100).
--define(WORKERS_PER_USER, 4).
+%% Questions of one person that wait; one is answered at a time.
+-define(WAITING_PER_USER, 3).
 -define(CHAT_MS, 60000).
 -define(CHATS_MAX, 10000).
 
 -record(state, {
     vhost :: binary(),
     host :: binary(),
+    %% Those who are being answered, and what else they asked, oldest first.
     workers = #{} :: #{reference() => {iq(), jid:ljid()}},
+    waiting = #{} :: #{jid:ljid() => [iq()]},
     sessions = mod_mqtt_rollup_sessions:new() :: mod_mqtt_rollup_sessions:sessions(
         mod_mqtt_rollup_adhoc:session()
     ),
@@ -174,12 +177,9 @@ handle_cast(Message, State) ->
 -spec handle_info(term(), state()) -> {noreply, state()}.
 handle_info({'DOWN', Ref, process, _, Reason}, #state{workers = Workers} = State) ->
     case maps:take(Ref, Workers) of
-        {_, Rest} when Reason =:= normal ->
-            {noreply, State#state{workers = Rest}};
-        {{IQ, _}, Rest} ->
-            ?ERROR_MSG("mod_mqtt_rollup: a command failed: ~P", [Reason, 20]),
-            ejabberd_router:route_error(IQ, xmpp:err_internal_server_error()),
-            {noreply, State#state{workers = Rest}};
+        {{IQ, User}, Rest} ->
+            Reason =:= normal orelse failed(IQ, Reason),
+            {noreply, next_of(User, State#state{workers = Rest})};
         error ->
             {noreply, State}
     end;
@@ -236,23 +236,47 @@ handlers() ->
 %%%===================================================================
 
 -spec command(iq(), state()) -> state().
-command(#iq{from = From} = IQ, #state{vhost = VHost, workers = Workers} = State) ->
+command(#iq{from = From} = IQ, #state{workers = Workers, waiting = Waiting} = State) ->
     User = jid:remove_resource(jid:tolower(From)),
-    Mine = length([1 || {_, Other} <- maps:values(Workers), Other =:= User]),
-    case Mine < ?WORKERS_PER_USER andalso map_size(Workers) < ?WORKERS_MAX of
-        true ->
-            Session = session(IQ, State),
-            Service = self(),
-            {_, Ref} = spawn_monitor(fun() ->
-                gen_server:cast(Service, {done, IQ, run(VHost, IQ, Session)})
-            end),
-            State#state{workers = Workers#{Ref => {IQ, User}}};
-        false ->
-            {_, _, Language} = context(IQ),
-            Error = xmpp:err_resource_constraint(mod_mqtt_rollup_text:t(Language, busy), IQ#iq.lang),
-            ejabberd_router:route_error(IQ, Error),
-            State
+    case Waiting of
+        #{User := IQs} when length(IQs) < ?WAITING_PER_USER ->
+            State#state{waiting = Waiting#{User := IQs ++ [IQ]}};
+        #{User := _} ->
+            busy(IQ, State);
+        _ when map_size(Workers) < ?WORKERS_MAX ->
+            start(User, IQ, State#state{waiting = Waiting#{User => []}});
+        _ ->
+            busy(IQ, State)
     end.
+
+%% Goes on with what somebody asked meanwhile.
+-spec next_of(jid:ljid(), state()) -> state().
+next_of(User, #state{waiting = Waiting} = State) ->
+    case Waiting of
+        #{User := [IQ | IQs]} -> start(User, IQ, State#state{waiting = Waiting#{User := IQs}});
+        _ -> State#state{waiting = maps:remove(User, Waiting)}
+    end.
+
+-spec start(jid:ljid(), iq(), state()) -> state().
+start(User, IQ, #state{vhost = VHost, workers = Workers} = State) ->
+    Session = session(IQ, State),
+    Service = self(),
+    {_, Ref} = spawn_monitor(fun() ->
+        gen_server:cast(Service, {done, IQ, run(VHost, IQ, Session)})
+    end),
+    State#state{workers = Workers#{Ref => {IQ, User}}}.
+
+-spec busy(iq(), state()) -> state().
+busy(IQ, State) ->
+    {_, _, Language} = context(IQ),
+    Error = xmpp:err_resource_constraint(mod_mqtt_rollup_text:t(Language, busy), IQ#iq.lang),
+    ejabberd_router:route_error(IQ, Error),
+    State.
+
+-spec failed(iq(), term()) -> ok.
+failed(IQ, Reason) ->
+    ?ERROR_MSG("mod_mqtt_rollup: a command failed: ~P", [Reason, 20]),
+    ejabberd_router:route_error(IQ, xmpp:err_internal_server_error()).
 
 %% The session that a command goes on with.
 -spec session(iq(), state()) -> none | mod_mqtt_rollup_adhoc:session().
@@ -320,8 +344,8 @@ execute(VHost, Subject, #adhoc_command{action = Action} = Command, Session, Page
     binary(),
     mod_mqtt_rollup_access:subject(),
     adhoc_command(),
-    mod_mqtt_rollup_adhoc:ask(),
-    mod_mqtt_rollup_adhoc:ask() | mod_mqtt_rollup_adhoc:session(),
+    mod_mqtt_rollup_query:ask(),
+    mod_mqtt_rollup_query:ask() | mod_mqtt_rollup_adhoc:session(),
     mod_mqtt_rollup_adhoc:page()
 ) -> answer() | {error, mod_mqtt_rollup_query:failure()}.
 ask(VHost, Subject, Command, Ask, Where, Page) ->
@@ -331,7 +355,7 @@ ask(VHost, Subject, Command, Ask, Where, Page) ->
     end.
 
 %% The program does not know what waits for it.
--spec with_feed(binary(), mod_mqtt_rollup_adhoc:ask(), map()) -> map().
+-spec with_feed(binary(), mod_mqtt_rollup_query:ask(), map()) -> map().
 with_feed(VHost, status, Answer) ->
     case mod_mqtt_rollup_feed:info(VHost) of
         {ok, Feed} -> Answer#{feed => Feed};
@@ -350,6 +374,8 @@ with_sid(Command) ->
 -spec stanza_error(mod_mqtt_rollup_query:failure(), iq(), mod_mqtt_rollup_adhoc:page()) -> stanza_error().
 stanza_error({not_found, <<"series">>, _}, #iq{lang = Lang}, #{language := L}) ->
     xmpp:err_item_not_found(mod_mqtt_rollup_text:t(L, no_series), Lang);
+stanza_error({alike, _, Names}, #iq{lang = Lang}, #{language := L}) ->
+    xmpp:err_item_not_found(mod_mqtt_rollup_text:t(L, series_alike, [Names]), Lang);
 stanza_error({not_found, _, Message}, #iq{lang = Lang}, _) ->
     xmpp:err_item_not_found(Message, Lang);
 stanza_error({denied, _, Message}, #iq{lang = Lang}, _) ->

@@ -176,6 +176,7 @@ both(more) -> {<<"There is more on the next page.">>, <<"Auf der nächsten Seite
 both(empty) -> {<<"There is nothing to show.">>, <<"Es gibt nichts zu zeigen.">>};
 both(denied) -> {<<"Access denied by service policy">>, <<"Der Zugriff ist nicht erlaubt">>};
 both(no_series) -> {<<"There is no such series">>, <<"Diese Reihe gibt es nicht">>};
+both(series_alike) -> {<<"There is no such series, perhaps ~ts">>, <<"Diese Reihe gibt es nicht, vielleicht ~ts">>};
 both(no_command) -> {<<"There is no such command">>, <<"Diesen Befehl gibt es nicht">>};
 both(expired) -> {<<"This page is too old, ask again">>,
                   <<"Diese Seite ist zu alt, bitte neu fragen">>};

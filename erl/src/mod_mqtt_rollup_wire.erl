@@ -169,7 +169,7 @@ atoms() ->
         [not_a_number, not_json, no_such_field, bad_time, future, too_late, out_of_range] ++
         [too_deep, not_utf8, too_many_series, too_many_new_series, bad_topic, queue_full] ++
         [topic_collision, bad_template, alerts_per_rule] ++
-        [rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
+        [names, more, rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
         [decimals, from_ms, to_ms, step_ms, spark] ++
         [avg, mean, min, max, sum, first, last, stddev] ++
         [id, alert, phase, alarm, to, body, replaces, fresh, at_ms].

@@ -70,9 +70,15 @@ it_answers_questions(_) ->
         running(),
         {ok, Status} = mod_mqtt_rollup_port:request(?HOST, status, 5000),
         ?assertMatch(#{received := 0, series := 0, streams := [#{name := <<"t">>}]}, Status),
+        Key = {<<"t">>, <<"ejabberd">>, <<"home/t">>, <<>>},
+        Names = #{filter => <<>>, match => part, 'after' => Key, max => 10},
+        ?assertMatch(
+            {ok, #{names := [], more := false}}, mod_mqtt_rollup_port:request(?HOST, {names, Names}, 5000)
+        ),
+        ?assertMatch({ok, #{rows := []}}, mod_mqtt_rollup_port:request(?HOST, {series, [Key]}, 5000)),
         ?assertMatch(
             {ok, #{rows := [], next := <<>>}},
-            mod_mqtt_rollup_port:request(?HOST, {series, #{filter => <<>>, 'after' => <<>>, max => 10}}, 5000)
+            mod_mqtt_rollup_query:ask(?HOST, everything, {series, #{filter => <<>>, 'after' => <<>>, max => 10}})
         ),
         ?assertMatch(
             {error, {not_found, <<"series">>, _}},

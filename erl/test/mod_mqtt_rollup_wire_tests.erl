@@ -59,7 +59,7 @@ a_frame_cannot_make_atoms_or_bring_code_test() ->
     ?assertMatch({error, _}, mod_mqtt_rollup_wire:decode(Nan)).
 
 what_is_sent_is_read_back_test() ->
-    Term = {request, 1, 5000, {series, #{filter => <<"a/#">>, 'after' => <<>>, max => 5}}},
+    Term = {request, 1, 5000, {names, #{filter => <<"a/#">>, match => part, 'after' => null, max => 5}}},
     {ok, Bin} = mod_mqtt_rollup_wire:encode(Term),
     ?assertEqual(Term, binary_to_term(Bin)).
 

@@ -18,7 +18,7 @@ streams:
     lateness: 2s
     hold: 1h
   public:
-    topic: "public/{name}"
+    topic: "public/#"
     resolution: 1s
     lateness: 2s
     hold: 1h
@@ -160,3 +160,66 @@ def test_a_session_of_somebody_else_cannot_be_used(alice, bob):
     assert "next" in page.actions
     with pytest.raises(CommandError):
         bob.command(SERVICE, "history", None, page.session, "next")
+
+
+def outcome(client, command, values):
+    """What somebody gets, as far as it can be told apart: a cursor is another one each time."""
+    try:
+        table = client.run_command(SERVICE, command, values)
+    except CommandError as error:
+        return error.condition, error.text
+    rows = [{name: value for name, value in row.items() if name != "age"} for row in table.rows]
+    return rows, table.status, sorted(table.actions)
+
+
+HIDDEN = "home/kitchen/temperature"
+MISSING = "home/kutchen/temperature"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"last": "5m"},
+        {"last": "30d", "step": "1m", "max": "5000"},
+        {"last": "5m", "step": "1ms"},
+        {"last": "5m", "after": "0.0.60000.1000"},
+    ],
+)
+def test_a_hidden_history_looks_as_if_it_did_not_exist(bob, values):
+    hidden, missing, streams = (
+        outcome(bob, "history", {"series": name, **values}) for name in (HIDDEN, MISSING, f"temperature:{HIDDEN}")
+    )
+    assert hidden == missing == streams
+    assert hidden[0] == "item-not-found"
+
+
+def test_hidden_rows_leave_no_trace_in_a_list(bob, server, shared_home):
+    # Names of bob's that hold another one: it must not matter whether that other one exists.
+    sensor = shared_home.mqtt(server, "sensors")
+    decoys = [f"public/{name}" for name in (HIDDEN, MISSING)]
+    for topic in decoys:
+        sensor.publish(topic, "1")
+    until(lambda: count(server, decoys[-1]) == 1, what="the decoys")
+    for name, decoy in zip((HIDDEN, MISSING), decoys):
+        table = bob.run_command(SERVICE, "series", {"filter": name})
+        assert table.column("series") == [decoy]
+    for text in ("home/+/temperature", "office/#", "hall/temp", "cellar/temp"):
+        assert outcome(bob, "series", {"filter": text}) == ([], "completed", [])
+    page = bob.run_command(SERVICE, "series", {"max": "3"})
+    assert page.column("series") == [*decoys, "public/wind"]
+    assert "next" not in page.actions
+
+
+@pytest.mark.parametrize("after", ["0", "1", "2", "home/kitchen/temperature", "AAAA", "\U0001f4a5"])
+def test_a_cursor_of_ones_own_making_is_refused(bob, after):
+    with pytest.raises(CommandError) as refusal:
+        bob.run_command(SERVICE, "series", {"after": after, "max": "1"})
+    assert refusal.value.condition == "bad-request"
+
+
+def test_suggestions_are_what_the_asker_may_see(alice, bob):
+    assert outcome(alice, "history", {"series": "home/kitchn/temperature"}) == (
+        "item-not-found",
+        f"There is no such series, perhaps {HIDDEN}",
+    )
+    assert outcome(bob, "history", {"series": "home/kitchn/temperature"}) == outcome(bob, "history", {"series": "nothing"})

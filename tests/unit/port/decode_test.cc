@@ -56,8 +56,14 @@ Term request_term(const Term& question) {
   return Term::tuple({Term::atom("request"), Term::integer(9), Term::integer(10'000), question});
 }
 
+Term key_term() {
+  return Term::tuple({text("weather"), text("ejabberd"), text("home/kitchen"), text("temp")});
+}
+
+const SeriesKey kKey{"weather", "ejabberd", "home/kitchen", "temp"};
+
 Term history_body() {
-  return map({{"series", text("home/kitchen/temperature")},
+  return map({{"series", key_term()},
               {"from_ms", Term::atom("null")},
               {"to_ms", Term::integer(1'775'304'180'000)},
               {"last_ms", Term::integer(86'400'000)},
@@ -71,9 +77,14 @@ Term history_term(const Term& body) {
   return request_term(Term::tuple({Term::atom("history"), body}));
 }
 
-Term series_body() {
-  return map({{"filter", text("home/#")}, {"after", text("12")}, {"max", Term::integer(50)}});
+Term names_body() {
+  return map({{"filter", text("home/#")},
+              {"match", Term::atom("part")},
+              {"after", key_term()},
+              {"max", Term::integer(50)}});
 }
+
+Term names_term(const Term& body) { return request_term(Term::tuple({Term::atom("names"), body})); }
 
 Term series_term(const Term& body) {
   return request_term(Term::tuple({Term::atom("series"), body}));
@@ -122,15 +133,24 @@ TEST(DecodeTest, QuestionsAreRead) {
   EXPECT_EQ(status.deadline, std::chrono::seconds(10));
   EXPECT_TRUE(std::holds_alternative<StatusRequest>(status.question.value()));
 
-  const Request series = decoded<Request>(series_term(series_body()));
-  const auto& list = std::get<query::SeriesRequest>(series.question.value());
+  const Request names = decoded<Request>(names_term(names_body()));
+  const auto& list = std::get<query::NamesRequest>(names.question.value());
   EXPECT_EQ(list.filter, "home/#");
-  EXPECT_EQ(list.after, "12");
+  EXPECT_EQ(list.match, query::Match::part);
+  EXPECT_EQ(list.after, kKey);
   EXPECT_EQ(list.max, 50u);
+  const Term first = with(names_body(), "after", Term::atom("null"));
+  EXPECT_EQ(
+      std::get<query::NamesRequest>(decoded<Request>(names_term(first)).question.value()).after,
+      std::nullopt);
+
+  const Request series = decoded<Request>(series_term(Term::list({key_term(), key_term()})));
+  EXPECT_EQ(std::get<query::SeriesRequest>(series.question.value()).keys,
+            (std::vector{kKey, kKey}));
 
   const Request history = decoded<Request>(history_term(history_body()));
   const auto& past = std::get<query::HistoryRequest>(history.question.value());
-  EXPECT_EQ(past.series, "home/kitchen/temperature");
+  EXPECT_EQ(past.series, kKey);
   EXPECT_EQ(past.from, std::nullopt);
   EXPECT_EQ(past.to, time_from_ms(1'775'304'180'000));
   EXPECT_EQ(past.last, Duration(hours(24)));
@@ -149,10 +169,10 @@ Error question_error(const Term& term) {
 
 TEST(DecodeTest, AWrongQuestionIsAnAnswerAndNoViolation) {
   EXPECT_EQ(question_error(request_term(Term::atom("weather"))).code, ErrorCode::unsupported);
-  EXPECT_EQ(question_error(series_term(with(series_body(), "max", Term::integer(-1)))),
+  EXPECT_EQ(question_error(names_term(with(names_body(), "max", Term::integer(-1)))),
             (Error{ErrorCode::bad_request, "max",
                    "expected an integer from 0 to 9223372036854775807, got -1"}));
-  EXPECT_EQ(question_error(series_term(with(series_body(), "filter", text("\xC0")))),
+  EXPECT_EQ(question_error(names_term(with(names_body(), "filter", text("\xC0")))),
             (Error{ErrorCode::bad_request, "filter", "expected UTF-8"}));
   EXPECT_EQ(
       question_error(history_term(with(history_body(), "from_ms", text("now")))),
@@ -164,6 +184,12 @@ TEST(DecodeTest, AWrongQuestionIsAnAnswerAndNoViolation) {
   EXPECT_EQ(question_error(history_term(with(history_body(), "aggregates", many))).place,
             "aggregates");
   EXPECT_EQ(question_error(history_term(with(history_body(), "colour", text("")))).place, "colour");
+  EXPECT_EQ(question_error(names_term(with(names_body(), "match", Term::atom("any")))).place,
+            "match");
+  EXPECT_EQ(question_error(names_term(with(names_body(), "after", text("12")))).place, "after");
+  EXPECT_EQ(question_error(series_term(Term::list({text("home/kitchen")}))).place, "series");
+  EXPECT_EQ(question_error(history_term(with(history_body(), "series", text("home")))).place,
+            "series");
   EXPECT_EQ(question_error(history_term(Term::list({}))).code, ErrorCode::bad_request);
 }
 
@@ -205,8 +231,11 @@ TEST(DecodeTest, WhatTheProtocolDoesNotHaveIsAViolation) {
 }
 
 TEST(DecodeTest, ChangedFramesNeverDoHarm) {
-  const std::string frames[] = {frame_of(hello_term(1)), frame_of(configure_term(configure_body())),
-                                frame_of(check_term()), frame_of(series_term(series_body())),
+  const std::string frames[] = {frame_of(hello_term(1)),
+                                frame_of(configure_term(configure_body())),
+                                frame_of(check_term()),
+                                frame_of(names_term(names_body())),
+                                frame_of(series_term(Term::list({key_term()}))),
                                 frame_of(history_term(history_body()))};
   std::mt19937 random(20'260'405);
   std::size_t refused = 0;

@@ -142,10 +142,18 @@ TEST(EncodeTest, StatusNamesOnlyReasonsThatOccurred) {
 const query::SeriesLabel kLabel = {"home/a/temp", "temperature", "ejabberd", "home/a",
                                    "temp",        "°C",          "Küche"};
 
+TEST(EncodeTest, NamesAreKeys) {
+  const query::NamesAnswer answer{{{"temperature", "ejabberd", "home/a", "temp"}}, true};
+  EXPECT_EQ(
+      read_back(encode_reply(2, Answer(answer))),
+      ok_reply(2, map({{"names", Term::list({Term::tuple({text("temperature"), text("ejabberd"),
+                                                          text("home/a"), text("temp")})})},
+                       {"more", Term::atom("true")}})));
+}
+
 TEST(EncodeTest, SeriesRowsCarryWhatIsUnknownAsNull) {
   query::SeriesAnswer answer;
   answer.rows = {{kLabel, 21.5, Duration(1500), 12}, {kLabel, std::nullopt, std::nullopt, 0}};
-  answer.next = "1";
   const auto row = [](Term value, Term age, std::int64_t count) {
     return map({{"series", text("home/a/temp")},
                 {"stream", text("temperature")},
@@ -158,10 +166,10 @@ TEST(EncodeTest, SeriesRowsCarryWhatIsUnknownAsNull) {
                 {"age_ms", std::move(age)},
                 {"count", Term::integer(count)}});
   };
-  EXPECT_EQ(read_back(encode_reply(2, Answer(answer))),
-            ok_reply(2, map({{"rows", Term::list({row(Term::real(21.5), Term::integer(1500), 12),
-                                                  row(Term::atom("null"), Term::atom("null"), 0)})},
-                             {"next", text("1")}})));
+  EXPECT_EQ(
+      read_back(encode_reply(2, Answer(answer))),
+      ok_reply(2, map({{"rows", Term::list({row(Term::real(21.5), Term::integer(1500), 12),
+                                            row(Term::atom("null"), Term::atom("null"), 0)})}})));
 }
 
 TEST(EncodeTest, HistoryRowsKeepTheOrderOfTheAggregatesAndCountsAreIntegers) {

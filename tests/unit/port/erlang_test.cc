@@ -145,6 +145,7 @@ TEST(ErlangTest, EveryMessageThatIsSentCanBeReadByErlang) {
   status.streams = {stream};
   query::SeriesAnswer series;
   series.rows = {{history.label, 1.5, Duration(3), 4}};
+  const query::NamesAnswer names{{{"temperature", "ejabberd", "home/ä", ""}}, false};
   const Notification notification{"id", "a", "s", "t", true, {"j@h"}, "b", "", false, Time{}};
   const Errors errors = {{ErrorCode::bad_config, "place", "message \xFF"}};
   const std::vector<std::string> frames = {
@@ -157,6 +158,7 @@ TEST(ErlangTest, EveryMessageThatIsSentCanBeReadByErlang) {
       encode_reply(6, fail(ErrorCode::timeout, "", "too late")),
       encode_notify(7, notification),
       encode_log(LogLevel::info, "grün"),
+      encode_reply(9, Answer(names)),
   };
 
   const std::string path = testing::TempDir() + "rollup_port_frames.bin";
@@ -177,6 +179,7 @@ TEST(ErlangTest, EveryMessageThatIsSentCanBeReadByErlang) {
       << lines[3];
   EXPECT_EQ(lines[6].substr(0, 27), "{reply,6,{error,{timeout,<<");
   EXPECT_EQ(lines[8], "{log,info,<<103,114,195,188,110>>}");
+  EXPECT_EQ(lines[9].substr(0, 14), "{reply,9,{ok,#");
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ terms() ->
      #{}, #{a => 1}, #{1 => #{<<"k">> => []}},
      maps:from_list([{N, N * N} || N <- lists:seq(1, 32)]),
      {hello, #{protocol => 1, vhost => <<"example.org">>}},
-     {request, 17, 10000, {series, #{'after' => <<>>, filter => <<"#">>, max => 50}}},
+     {request, 17, 10000, {names, #{'after' => null, match => part, filter => <<"#">>, max => 50}}},
      {credit, 100}, {notified, 12345678901}].
 
 hex(Bin) ->

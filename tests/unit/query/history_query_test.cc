@@ -23,7 +23,7 @@ const std::string kKitchen = "home/kitchen/temperature";
 class HistoryQueryTest : public QueryFixture {
  protected:
   HistoryQueryTest() {
-    request_.series = kKitchen;
+    request_.series = {"temperature", "ejabberd", kKitchen, ""};
     request_.aggregates = {AggregateKind::count, AggregateKind::sum, AggregateKind::avg};
     request_.max = 5000;
   }
@@ -355,58 +355,29 @@ TEST_F(HistoryQueryTest, TheCurveHasOneCharacterARowAndBlanksForGaps) {
   EXPECT_EQ(bare.rows.at(0), (HistoryRow{from, {}}));
 }
 
-TEST_F(HistoryQueryTest, ANameThatSeveralStreamsHaveNeedsTheStream) {
+TEST_F(HistoryQueryTest, StreamsOfOneNameAreToldApartByTheKey) {
   config_.streams.push_back(stream_of("kitchen", kKitchen));
   start();
   series(kKitchen);
   series(kKitchen, "kitchen");
   const Time time = at("2026-04-04T12:00:00Z");
-  const Error ambiguous = error(time);
-  EXPECT_EQ(ambiguous.code, ErrorCode::bad_request);
-  EXPECT_EQ(ambiguous.place, "series");
-  EXPECT_EQ(ambiguous.message,
-            "several streams have a series of this name, choose one of "
-            "temperature:home/kitchen/temperature, kitchen:home/kitchen/temperature");
-  request_.series = "kitchen:" + kKitchen;
-  EXPECT_EQ(ask(time).label.stream, "kitchen");
-  request_.series = "temperature:" + kKitchen;
   EXPECT_EQ(ask(time).label.stream, "temperature");
+  request_.series.stream = "kitchen";
+  EXPECT_EQ(ask(time).label.stream, "kitchen");
 }
 
-TEST_F(HistoryQueryTest, AnUnknownNameIsAnsweredWithTheNearest) {
+TEST_F(HistoryQueryTest, AKeyWithoutASeriesIsNotFound) {
   start();
   series(kKitchen);
-  const Time time = at("2026-04-04T12:00:00Z");
-  const auto message = [&](const std::string& name) {
-    request_.series = name;
-    const Error unknown = error(time);
-    EXPECT_EQ(unknown.code, ErrorCode::not_found);
-    EXPECT_EQ(unknown.place, "series");
-    return unknown.message;
-  };
-  EXPECT_EQ(message("home/kitchn/temperature"),
-            "there is no series of this name, did you mean home/kitchen/temperature");
-  EXPECT_EQ(message("kitchen"), "there is no series of this name, perhaps " + kKitchen);
-  EXPECT_EQ(message("office"), "there is no series of this name");
-  EXPECT_EQ(message(""), "there is no series of this name");
-  EXPECT_EQ(message("wind:" + kKitchen),
-            "there is no series of this name, did you mean " + kKitchen);
-  EXPECT_EQ(message(std::string(100'000, 'a')), "there is no series of this name");
-}
-
-TEST_F(HistoryQueryTest, TheNearestNameIsFoundBehindTensOfThousandsThatAreAlike) {
-  config_.streams.front().topic = "plant/{machine}/temperature";
-  start();
-  for (int machine = 10'000; machine < 25'000; ++machine) {
-    series("plant/" + std::to_string(machine) + "/temperature");
+  for (const SeriesKey& key :
+       {SeriesKey{"temperature", "ejabberd", "home/cellar/temperature", ""},
+        SeriesKey{"other", "ejabberd", kKitchen, ""},
+        SeriesKey{"temperature", "other", kKitchen, ""},
+        SeriesKey{"temperature", "ejabberd", "home/kitchen", "temperature"}, SeriesKey{}}) {
+    request_.series = key;
+    EXPECT_EQ(error(at("2026-04-04T12:00:00Z")).code, ErrorCode::not_found);
+    EXPECT_EQ(error(at("2026-04-04T12:00:00Z")).place, "series");
   }
-  series("plant/compressor/temperature");
-  request_.series = "plant/compresor/temperature";
-  EXPECT_EQ(error(at("2026-04-04T12:00:00Z")).message,
-            "there is no series of this name, did you mean plant/compressor/temperature");
-  request_.series = "plant/1234/temperature";
-  EXPECT_EQ(error(at("2026-04-04T12:00:00Z")).message,
-            "there is no series of this name, did you mean plant/10234/temperature");
 }
 
 TEST_F(HistoryQueryTest, WrongQuestionsAreRefusedWithTheirField) {
