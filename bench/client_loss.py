@@ -84,7 +84,7 @@ def taken(program, stream):
     count, after = 0, ""
     while True:
         answer = program.ask(terms_of.history(
-            f"{stream}:{TOPIC}", last_ms=LATENESS_MS, step_ms=1000, aggregates=[Atom("count")], max=5000, after=after,
+            terms_of.key(TOPIC, stream), last_ms=LATENESS_MS, step_ms=1000, aggregates=[Atom("count")], max=5000, after=after,
         ))  # fmt: skip
         count += sum(row[1][0] for row in answer["rows"])
         after = answer["next"]
@@ -120,7 +120,7 @@ def measure(binary, broker, rate, kills, rng, away_seconds=0):
 
 def newest(program):
     """The value of the message that came last."""
-    rows = program.ask(terms_of.series(TOPIC))["rows"]
+    rows = program.ask(terms_of.series(*(terms_of.key(TOPIC, stream) for stream in ("once", "each"))))["rows"]
     return max((row["value"] for row in rows if row["value"] is not None), default=None)
 
 

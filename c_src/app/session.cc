@@ -69,10 +69,17 @@ bool Session::take(const port::Check& message) {
   return true;
 }
 
-bool Session::take(const port::Request& request) {
-  outlet_.send(port::encode_reply(request.id, request.question
-                                                  ? answer(*request.question)
-                                                  : tl::unexpected(request.question.error())));
+bool Session::take(port::Request request) {
+  if (!request.question) {
+    outlet_.send(port::encode_reply(request.id, tl::unexpected(request.question.error())));
+  } else if (core_ == nullptr) {
+    outlet_.send(port::encode_reply(
+        request.id, fail(ErrorCode::unavailable, "", "the program is not configured yet")));
+  } else {
+    questions_.push_back(
+        {request.id, *std::move(request.question), clock_.running() + request.deadline});
+    answer_questions();
+  }
   return true;
 }
 
@@ -257,10 +264,21 @@ void Session::count_run_since(const FeedPosition& position) {
   clock_.add_run(std::max(Duration{0}, away - (now.uptime - last.uptime)));
 }
 
-Result<port::Answer> Session::answer(const port::Question& question) const {
-  if (core_ == nullptr) {
-    return fail(ErrorCode::unavailable, "", "the program is not configured yet");
+// Turns wait for questions no longer than for the budget and one of them. What nobody waits for any
+// more is not computed.
+void Session::answer_questions() {
+  while (!questions_.empty() && answering_ < kAnswerBudget) {
+    const Asked asked = std::move(questions_.front());
+    questions_.pop_front();
+    const Duration began = clock_.running();
+    if (began < asked.until) {
+      outlet_.send(port::encode_reply(asked.id, answer(asked.question)));
+    }
+    answering_ += clock_.running() - began;
   }
+}
+
+Result<port::Answer> Session::answer(const port::Question& question) const {
   const Now now = clock_.now();
   if (const auto* names = std::get_if<query::NamesRequest>(&question)) {
     return core_->query().names(*names);
@@ -286,6 +304,9 @@ Duration Session::until_next_work() {
   constexpr Duration kLong = std::chrono::hours(1);
   if (core_ == nullptr) {
     return kLong;
+  }
+  if (!questions_.empty()) {
+    return Duration{0};
   }
   const Now now = clock_.now();
   const Duration until_turn = std::max(Duration{0}, next_turn_ - now.uptime);
@@ -335,9 +356,14 @@ void Session::work() {
   }
   links_.work(core_->deliveries());
   const bool is_hurried = inbox_.is_hurried() && !core_->is_stuck();
-  if (clock_.now().uptime < next_turn_ && !is_hurried) {
-    return;
+  if (clock_.now().uptime >= next_turn_ || is_hurried) {
+    run_next_turns();
   }
+  answering_ = Duration{0};
+  answer_questions();
+}
+
+void Session::run_next_turns() {
   for (const std::string& broker : links_.newly_connected()) {
     republish(broker);
     status_at_ = clock_.now().uptime;

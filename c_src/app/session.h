@@ -42,6 +42,8 @@ class Session {
   static constexpr Duration kTurnSpan{1000};
   // A feed that says nothing for so long is gone for the other brokers.
   static constexpr Duration kFeedGoneAfter{15'000};
+  // Of the time between turns, for questions; one question may take longer.
+  static constexpr Duration kAnswerBudget{50};
   // The longest sleep while something holds the work.
   static constexpr Duration kLookEvery{1000};
 
@@ -82,7 +84,7 @@ class Session {
   bool take(const port::Hello& hello);
   bool take(port::Configure message);
   bool take(const port::Check& message);
-  bool take(const port::Request& request);
+  bool take(port::Request request);
   bool take(const port::Credit& credit);
   bool take(const port::Notified& notified);
   bool take(port::FeedBatch batch);
@@ -98,6 +100,7 @@ class Session {
                             const std::shared_ptr<const engine::Plan>& plan,
                             port::ConfigTerms terms);
   void set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed);
+  void answer_questions();
   Result<port::Answer> answer(const port::Question& question) const;
   port::StatusAnswer status() const;
 
@@ -106,6 +109,7 @@ class Session {
   std::size_t count_client_messages() const;
   bool has_messages() const;
   std::optional<Time> hold(const Now& now) const;
+  void run_next_turns();
   void run_turns();
   // Hands the messages of one turn to the core and gives its time; nothing: no turn may be run.
   std::optional<Now> begin_turn(const Now& now);
@@ -143,6 +147,14 @@ class Session {
   std::size_t next_ = 0;
   // The newest Message::number of each link in the open turn.
   std::map<std::uint32_t, std::uint64_t> taken_;
+
+  struct Asked {
+    std::int64_t id = 0;
+    port::Question question;
+    Duration until{0};  // somebody waits for the answer; Clock::running()
+  };
+  std::deque<Asked> questions_;  // oldest first
+  Duration answering_{0};        // so long since work()
 
   struct Untold {
     std::uint64_t outbox_id = 0;

@@ -36,7 +36,7 @@ def now_ms():
 
 def rows(program, aggregates=("count",), step_ms=1000, last_ms=7_200_000):
     answer = program.ask(
-        terms_of.history(TOPIC, last_ms=last_ms, step_ms=step_ms, aggregates=[Atom(a) for a in aggregates], max=5000)
+        terms_of.history(terms_of.key(TOPIC), last_ms=last_ms, step_ms=step_ms, aggregates=[Atom(a) for a in aggregates], max=5000)
     )
     return [(start, values) for start, values in answer["rows"] if values[0]]
 

@@ -40,7 +40,7 @@ def random_numbers():
 def counts(program, last_ms=600_000):
     """Samples of the kitchen in the history, by its rows."""
     answer = program.ask(
-        terms_of.history(TOPIC, last_ms=last_ms, step_ms=1000, aggregates=[Atom("count")], max=5000)
+        terms_of.history(terms_of.key(TOPIC), last_ms=last_ms, step_ms=1000, aggregates=[Atom("count")], max=5000)
     )
     return sum(row[1][0] for row in answer["rows"])
 
@@ -113,7 +113,7 @@ def test_a_changed_configuration_keeps_the_series_and_their_history(start, broke
     client.publish(TOPIC, "35")
     program.wait_until(lambda status: status["alarms"] == 1, "the alarm of the new rule")
     assert counts(program) == 2
-    assert program.ask(terms_of.series())["rows"][0]["count"] == 2
+    assert program.ask(terms_of.series(terms_of.key(TOPIC)))["rows"][0]["count"] == 2
 
 
 @pytest.mark.parametrize("is_running", [True, False], ids=["reload", "restart"])

@@ -27,6 +27,13 @@ Term integer(std::int64_t value) { return Term::integer(value); }
 
 constexpr const char* kOtherTopic = "other/0";
 
+// The key of a series, which is in the stream of its topic's first level.
+Term key_of(const std::string& topic) {
+  const bool is_other = topic == kOtherTopic;
+  return Term::tuple({text(is_other ? "other" : "in"), text(is_other ? "other" : "ejabberd"),
+                      text(topic), text("")});
+}
+
 std::string room_topic(std::int64_t room) { return "in/" + std::to_string(room); }
 
 }  // namespace
@@ -432,9 +439,8 @@ void Simulation::count_others() {
       (are_others_known_ && (others_safe_ == others_.size() || !session_->takes_messages()))) {
     return;
   }
-  const Term answer = ask_at_once(Term::tuple(
-      {Term::atom("series"),
-       map({{"filter", text(kOtherTopic)}, {"max", integer(1)}, {"after", text("")}})}));
+  const Term answer =
+      ask_at_once(Term::tuple({Term::atom("series"), Term::list({key_of(kOtherTopic)})}));
   const std::vector<Term>& rows = *answer.get("rows")->as_list();
   const auto count =
       rows.empty() ? 0 : static_cast<std::size_t>(*rows[0].get("count")->as_integer());
@@ -537,7 +543,7 @@ void Simulation::check_series(const std::string& topic, const std::vector<Sent>&
   }
   const std::optional<Term> answer =
       ask(Term::tuple({Term::atom("history"),
-                       map({{"series", text(topic)},
+                       map({{"series", key_of(topic)},
                             {"from_ms", integer(to_ms(start_) - 2'000'000)},
                             {"to_ms", integer(to_ms(start_) + now_.count() + 2'000'000)},
                             {"last_ms", Term::atom("null")},

@@ -28,13 +28,16 @@ using std::chrono::seconds;
 class TestClock final : public Clock {
  public:
   void pass(Duration time) { steady_ += time; }
+  // From now on each look at the time takes so long.
+  void set_look(Duration time) { look_ = time; }
   Time today() const { return wall(); }
 
  private:
   Time wall() const override { return time_from_ms(1'790'000'000'000) + steady_; }
-  Duration steady() const override { return steady_; }
+  Duration steady() const override { return steady_ += look_; }
 
-  Duration steady_{0};
+  mutable Duration steady_{0};
+  Duration look_{0};
 };
 
 class TestOutlet final : public port::Outlet {
@@ -141,6 +144,58 @@ TEST_F(SessionTest, AnAlarmThatIsOverAtTheEndOfABacklogIsToldOnce) {
   clock_.pass(seconds(20));
   feed(clock_.today());
   EXPECT_EQ(outlet_.count("notify"), 1U);
+}
+
+class SessionQuestionTest : public SessionTest {
+ protected:
+  void ask(std::int64_t id, Duration deadline) {
+    give(Term::tuple({Term::atom("request"), Term::integer(id), Term::integer(deadline.count()),
+                      Term::atom("status")}));
+  }
+};
+
+TEST_F(SessionQuestionTest, OneIsAnsweredAtOnceAndOthersBetweenTurnsInTheirOrder) {
+  clock_.set_look(Session::kAnswerBudget);
+  for (std::int64_t id = 1; id <= 3; ++id) {
+    ask(id, seconds(10));
+    EXPECT_EQ(outlet_.count("reply"), 1U);
+  }
+  EXPECT_EQ(session_.until_next_work(), Duration(0));
+  clock_.set_look(Duration(0));
+  outlet_.sent.clear();
+  session_.work();
+  std::erase_if(outlet_.sent,
+                [](const Term& frame) { return !frame.as_tuple()->front().is_atom("reply"); });
+  ASSERT_EQ(outlet_.sent.size(), 2U);
+  EXPECT_EQ((*outlet_.sent[0].as_tuple())[1], Term::integer(2));
+  EXPECT_EQ((*outlet_.sent[1].as_tuple())[1], Term::integer(3));
+  EXPECT_GT(session_.until_next_work(), Duration(0));
+}
+
+TEST_F(SessionQuestionTest, AQuestionWhoseDeadlineIsOverIsNotAnswered) {
+  clock_.set_look(Session::kAnswerBudget);
+  ask(1, seconds(10));
+  ask(2, seconds(1));
+  ask(3, seconds(10));
+  clock_.set_look(Duration(0));
+  clock_.pass(seconds(1));
+  session_.work();
+  ASSERT_EQ(outlet_.count("reply"), 2U);
+  EXPECT_EQ((*outlet_.sent.back().as_tuple())[1], Term::integer(3));
+}
+
+TEST_F(SessionQuestionTest, TurnsGoOnWhileQuestionsTakeLong) {
+  // One question takes more than the budget.
+  clock_.set_look(Session::kAnswerBudget);
+  for (std::int64_t id = 0; id < 100; ++id) {
+    ask(id, hours(1));
+  }
+  for (std::size_t turn = 1; turn < 10; ++turn) {
+    const std::size_t committed = outlet_.count("committed");
+    feed(clock_.today(), {"20"});
+    EXPECT_GT(outlet_.count("committed"), committed);
+    EXPECT_EQ(outlet_.count("reply"), turn + 1);
+  }
 }
 
 // What the session logs when it ends `silence` after the feed's last word, with a message of

@@ -254,16 +254,21 @@ def feed():
     return _map({"name": "broker", "link": Atom("feed")})
 
 
-def history(series, **changes):
+def key(topic, stream="temperature", broker_name="broker"):
+    """What identifies a series of a stream without fields."""
+    return (stream, broker_name, topic, "")
+
+
+def history(series_key, **changes):
     null = Atom("null")
     return (Atom("history"), _map({
-        "series": series, "from_ms": null, "to_ms": null, "last_ms": null, "step_ms": null,
+        "series": series_key, "from_ms": null, "to_ms": null, "last_ms": null, "step_ms": null,
         "aggregates": [Atom("avg"), Atom("count")], "max": 1000, "after": "", **changes,
     }))  # fmt: skip
 
 
-def series(filter_="", after="", maximum=1000):
-    return (Atom("series"), _map({"filter": filter_, "after": after, "max": maximum}))
+def series(*keys):
+    return (Atom("series"), list(keys))
 
 
 def _map(values):
