@@ -36,13 +36,13 @@ def wait_for_link(program):
 
 
 def taken(program):
-    rows = program.ask(terms_of.series(TOPIC))["rows"]
+    rows = program.ask(terms_of.series(terms_of.key(TOPIC)))["rows"]
     return rows[0]["count"] if rows else 0
 
 
 def in_history(program):
     answer = program.ask(terms_of.history(
-        TOPIC, last_ms=3_600_000, step_ms=60_000, aggregates=[Atom("count")], max=5000,
+        terms_of.key(TOPIC), last_ms=3_600_000, step_ms=60_000, aggregates=[Atom("count")], max=5000,
     ))  # fmt: skip
     return sum(row[1][0] for row in answer["rows"])
 
