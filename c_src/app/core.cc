@@ -384,8 +384,8 @@ void Core::take(const Message& message) {
   // A broker that was taken out of the configuration is nobody's to remember.
   if (message.number > 0 && message.broker < plan_->config.brokers.size()) {
     const std::string& broker = plan_->config.brokers[message.broker];
-    deliveries_.add(broker, message.delivery);
-    taken_.add(broker, message.delivery);
+    deliveries_.add(broker, message.begins_session, message.delivery);
+    taken_.add(broker, message.begins_session, message.delivery);
   }
 }
 

@@ -15,10 +15,11 @@ Result<Deliveries> Deliveries::decode(std::string_view bytes) {
   }
   Deliveries deliveries;
   for (const pb::LinkPosition& link : stored.links()) {
+    Session& session = deliveries.sessions_[link.broker()];
+    session.is_new = link.begins_session();
     const int count = std::min(link.packet_ids_size(), link.contents_size());
     for (int i = 0; i < count; ++i) {
-      deliveries.add(link.broker(),
-                     {static_cast<std::uint16_t>(link.packet_ids(i)), link.contents(i)});
+      session.contents[static_cast<std::uint16_t>(link.packet_ids(i))] = link.contents(i);
     }
   }
   return deliveries;
@@ -26,37 +27,46 @@ Result<Deliveries> Deliveries::decode(std::string_view bytes) {
 
 std::string Deliveries::encode() const {
   pb::LinkPositions stored;
-  for (const auto& [broker, deliveries] : by_broker_) {
+  for (const auto& [broker, session] : sessions_) {
     pb::LinkPosition& link = *stored.add_links();
     link.set_broker(broker);
-    for (const Delivery& delivery : deliveries) {
-      link.add_packet_ids(delivery.packet_id);
-      link.add_contents(delivery.content);
+    link.set_begins_session(session.is_new);
+    for (const auto& [packet_id, content] : session.contents) {
+      link.add_packet_ids(packet_id);
+      link.add_contents(content);
     }
   }
   return stored.SerializeAsString();
 }
 
-void Deliveries::add(const std::string& broker, const Delivery& delivery) {
-  std::deque<Delivery>& deliveries = by_broker_[broker];
-  deliveries.push_back(delivery);
-  if (deliveries.size() > kOpenDeliveriesMax) {
-    deliveries.pop_front();
+void Deliveries::add(const std::string& broker, bool begins_session, const Delivery& delivery) {
+  Session& session = sessions_[broker];
+  if (begins_session) {
+    session = {true, {}};
   }
+  session.contents[delivery.packet_id] = delivery.content;
 }
 
 void Deliveries::add(const Deliveries& later) {
-  for (const auto& [broker, deliveries] : later.by_broker_) {
-    for (const Delivery& delivery : deliveries) {
-      add(broker, delivery);
+  for (const auto& [broker, from] : later.sessions_) {
+    Session& session = sessions_[broker];
+    if (from.is_new) {
+      session = {true, {}};
+    }
+    for (const auto& [packet_id, content] : from.contents) {
+      session.contents[packet_id] = content;
     }
   }
 }
 
 std::vector<Delivery> Deliveries::of(const std::string& broker) const {
-  const auto found = by_broker_.find(broker);
-  return found == by_broker_.end() ? std::vector<Delivery>()
-                                   : std::vector(found->second.begin(), found->second.end());
+  std::vector<Delivery> deliveries;
+  if (const auto found = sessions_.find(broker); found != sessions_.end()) {
+    for (const auto& [packet_id, content] : found->second.contents) {
+      deliveries.push_back({packet_id, content});
+    }
+  }
+  return deliveries;
 }
 
 }  // namespace rollup::app

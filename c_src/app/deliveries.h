@@ -1,12 +1,13 @@
-// What the broker links have taken in and appended, and a broker may deliver again: the last
-// kOpenDeliveriesMax messages of each (mqtt::Redeliveries says why that is enough). Kept with the
-// turn that appends them, so a redelivery after a kill is recognised. Pure.
+// What the broker links have taken in and appended, and a broker may deliver again: of each session
+// the content of the last message of each packet identifier (mqtt::Redeliveries says why that is
+// enough). Kept with the turn that appends them, so a redelivery after a kill is recognised. Pure.
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
@@ -20,16 +21,21 @@ class Deliveries {
   static Result<Deliveries> decode(std::string_view bytes);
   std::string encode() const;
 
-  void add(const std::string& broker, const Delivery& delivery);
-  // All of `later`, in its order.
+  // `begins_session`: what is known of the broker's messages before is worth nothing.
+  void add(const std::string& broker, bool begins_session, const Delivery& delivery);
+  // What came after all that is here.
   void add(const Deliveries& later);
-  bool empty() const { return by_broker_.empty(); }
+  bool empty() const { return sessions_.empty(); }
 
-  // Oldest first. None: there was no message of this broker.
+  // In no order. None: there was no message of this broker.
   std::vector<Delivery> of(const std::string& broker) const;
 
  private:
-  std::map<std::string, std::deque<Delivery>> by_broker_;
+  struct Session {
+    bool is_new = false;
+    std::unordered_map<std::uint16_t, std::uint32_t> contents;  // by packet identifier
+  };
+  std::map<std::string, Session> sessions_;  // by broker
 };
 
 }  // namespace rollup::app

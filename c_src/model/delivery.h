@@ -12,8 +12,4 @@ struct Delivery {
   friend bool operator==(const Delivery&, const Delivery&) = default;
 };
 
-// The most messages that a broker may send before it has an acknowledgement of the first (MQTT 5:
-// Receive Maximum); so what it may deliver again are the last so many.
-inline constexpr std::uint16_t kOpenDeliveriesMax = 400;
-
 }  // namespace rollup

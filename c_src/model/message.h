@@ -19,6 +19,8 @@ struct Message {
   // Of the messages that this link acknowledges when they are appended, from 1 on; 0: it is none.
   std::uint64_t number = 0;
   Delivery delivery;  // if there is a number
+  // The first such message of a new session.
+  bool begins_session = false;
   std::string topic;
   std::string payload;
   // When the link received it, on the wall clock.

@@ -96,7 +96,7 @@ struct Options {
   std::size_t loose_max = 1000;
 };
 
-// What is known of earlier connections with the same session, the oldest first.
+// What is known of earlier connections with the same session.
 using Deliveries = std::vector<Delivery>;
 
 class Link;

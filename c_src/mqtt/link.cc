@@ -24,7 +24,7 @@ namespace {
 constexpr Duration kTurnMax = std::chrono::seconds(1);
 // Messages that are read before they are acknowledged. The broker may send twice as many, so that
 // it need not wait while those are appended.
-constexpr std::size_t kReadMax = kOpenDeliveriesMax / 2;
+constexpr std::size_t kReadMax = kOpenMax / 2;
 // Packets read before publications get their turn.
 constexpr int kReadsPerTurn = 400;
 // libmosquitto refuses shorter ones.
@@ -169,7 +169,7 @@ bool Link::create_handle() {
   mosquitto_int_option(handle, MOSQ_OPT_PROTOCOL_VERSION,
                        broker.protocol == 5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
   mosquitto_int_option(handle, MOSQ_OPT_TCP_NODELAY, 1);
-  mosquitto_int_option(handle, MOSQ_OPT_RECEIVE_MAXIMUM, kOpenDeliveriesMax);
+  mosquitto_int_option(handle, MOSQ_OPT_RECEIVE_MAXIMUM, kOpenMax);
   mosquitto_threaded_set(handle, true);  // it queues, write_packets() writes
   mosquitto_int_option(handle, MOSQ_OPT_SEND_MAXIMUM, static_cast<int>(options_.in_flight_max));
   set_callbacks();

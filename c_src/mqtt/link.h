@@ -134,6 +134,7 @@ class Link {
   bool greeted_ = false;  // and we did our part
   bool session_present_ = false;
   bool had_session_ = false;
+  bool begins_session_ = false;  // no message of a new session came yet
   // Acknowledgements that libmosquitto has queued, and how many of what they are for was taken in.
   bool holds_acknowledgements_ = false;
   std::size_t open_ = 0;

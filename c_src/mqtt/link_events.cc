@@ -93,6 +93,7 @@ void Link::on_message(const mosquitto_message& message, const mosquitto_property
     if (message.qos > 0) {
       ++open_;
       taken.number = ++taken_;
+      taken.begins_session = std::exchange(begins_session_, false);
     }
     taken.link = options_.link;
     taken.topic = message.topic;
@@ -114,8 +115,7 @@ bool Link::was_taken(const mosquitto_message& message, Delivery& delivery) {
       stable_hash(message.topic, std::string_view(static_cast<const char*>(message.payload),
                                                   static_cast<std::size_t>(message.payloadlen)));
   const bool compared = redeliveries_->compares();
-  const bool again =
-      redeliveries_->is_again(delivery, std::exchange(dup_, std::nullopt).value_or(true));
+  const bool again = redeliveries_->is_again(delivery, std::exchange(dup_, std::nullopt));
   if (compared && !redeliveries_->compares()) {
     mosquitto_log_callback_set(handle_.get(), nullptr);
   }

@@ -67,6 +67,7 @@ void Link::greet() {
   subscriptions_.use_identifiers(identifiers_available_);
   if (!session_present_) {
     subscriptions_.session_lost();
+    begins_session_ = true;
   }
   requests_due_ = true;
   if (!options_.status_topic.empty()) {

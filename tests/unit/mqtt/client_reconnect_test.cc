@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "mqtt/redeliveries.h"
 #include "support/mqtt_peer.h"
 #include "unit/mqtt/linked.h"
 
@@ -154,7 +155,7 @@ TEST_P(ClientReconnectTest, ABacklogComesWholeAndInOrder) {
     ASSERT_TRUE(linked.wait_until_ready());
   }
   std::vector<std::string> payloads;
-  for (int i = 0; i < 3 * kOpenDeliveriesMax; ++i) {
+  for (int i = 0; i < 3 * kOpenMax; ++i) {
     payloads.push_back(std::to_string(i));
   }
   peer.publish_many("t", payloads, 1);
