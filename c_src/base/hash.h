@@ -16,7 +16,7 @@ constexpr std::uint32_t stable_hash(std::string_view text, std::uint32_t hash = 
 
 // Of two texts, as one with a NUL in between.
 constexpr std::uint32_t stable_hash(std::string_view first, std::string_view second) {
-  return stable_hash(second, stable_hash(std::string_view("", 1), stable_hash(first)));
+  return stable_hash(second, stable_hash(std::string_view("\0", 1), stable_hash(first)));
 }
 
 }  // namespace rollup
