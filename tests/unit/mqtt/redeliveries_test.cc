@@ -7,8 +7,8 @@ namespace {
 
 std::vector<Delivery> some(std::uint16_t count) {
   std::vector<Delivery> deliveries;
-  for (std::uint16_t id = 1; id <= count; ++id) {
-    deliveries.push_back({id, 1000U + id});
+  for (std::uint32_t id = 1; id <= count; ++id) {
+    deliveries.push_back({static_cast<std::uint16_t>(id), 1000U + id});
   }
   return deliveries;
 }
