@@ -55,8 +55,8 @@ bool Session::handle(port::Incoming message) {
   return std::visit([this](auto& part) { return take(std::move(part)); }, message);
 }
 
-bool Session::take(port::Configure message) {
-  configure(std::move(message));
+bool Session::take(const port::Configure& message) {
+  configure(message);
   return true;
 }
 
@@ -132,17 +132,17 @@ bool Session::take(const port::Hello& hello) {
   return true;
 }
 
-void Session::configure(port::Configure message) {
+void Session::configure(const port::Configure& message) {
   port::ConfigOutcome outcome;
   if (auto plan = plan_of(message.terms); !plan) {
     outcome = tl::unexpected(std::move(plan.error()));
   } else if (core_ == nullptr) {
-    outcome = start(message, *plan, std::move(*message.terms));
+    outcome = start(message, *plan, *message.terms);
   } else if (message.data_dir != data_dir_) {
     outcome = tl::unexpected(
         Errors{{ErrorCode::bad_config, "data_dir", "cannot change while the program runs"}});
   } else {
-    outcome = reconfigure(*plan, std::move(*message.terms));
+    outcome = reconfigure(*plan, *message.terms);
   }
   outlet_.send(port::encode_configured(message.id, outcome));
   if (outcome && feed_) {
@@ -153,7 +153,7 @@ void Session::configure(port::Configure message) {
 
 port::ConfigOutcome Session::start(const port::Configure& message,
                                    const std::shared_ptr<const engine::Plan>& plan,
-                                   port::ConfigTerms terms) {
+                                   const port::ConfigTerms& terms) {
   auto core = Core::open(
       {.directory = message.data_dir, .full_sync = message.full_sync, .disk = &disk_}, plan);
   if (!core) {
@@ -185,7 +185,7 @@ port::ConfigOutcome Session::start(const port::Configure& message,
 }
 
 port::ConfigOutcome Session::reconfigure(const std::shared_ptr<const engine::Plan>& plan,
-                                         port::ConfigTerms terms) {
+                                         const port::ConfigTerms& terms) {
   // What came before was meant for the rules before, as far as it can be taken by now.
   for (int turns = 0; turns < kTurnsBeforeReload; turns += kTurnsAtOnce) {
     run_turns();

@@ -82,7 +82,7 @@ class Session {
   // One take() for each kind of message. False: the end.
   bool handle(port::Incoming message);
   bool take(const port::Hello& hello);
-  bool take(port::Configure message);
+  bool take(const port::Configure& message);
   bool take(const port::Check& message);
   bool take(port::Request request);
   bool take(const port::Credit& credit);
@@ -90,15 +90,15 @@ class Session {
   bool take(port::FeedBatch batch);
   bool take(const port::FeedSince& since);
   bool take(const port::Published& answer);
-  void configure(port::Configure message);
+  void configure(const port::Configure& message);
   void count_run_since(const FeedPosition& position);
   void watch_feed();
   bool is_feed_waited_for() const;
   port::ConfigOutcome reconfigure(const std::shared_ptr<const engine::Plan>& plan,
-                                  port::ConfigTerms terms);
+                                  const port::ConfigTerms& terms);
   port::ConfigOutcome start(const port::Configure& message,
                             const std::shared_ptr<const engine::Plan>& plan,
-                            port::ConfigTerms terms);
+                            const port::ConfigTerms& terms);
   void set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed);
   void answer_questions();
   Result<port::Answer> answer(const port::Question& question) const;
