@@ -22,6 +22,13 @@ void* operator new(std::size_t size) {
   return memory;
 }
 
+// Without it a sanitizer's own would stand beside our delete.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  void* const memory = std::malloc(size);
+  allocated += memory == nullptr ? 0 : malloc_usable_size(memory);
+  return memory;
+}
+
 void operator delete(void* memory) noexcept {
   allocated -= malloc_usable_size(memory);
   std::free(memory);
