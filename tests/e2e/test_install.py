@@ -76,7 +76,7 @@ def test_a_password_is_in_no_command_line_environment_or_log(home):
     # The options are an argument of the call that fails.
     since = server.log_position()
     server.call(
-        "sys:replace_state(mod_mqtt_rollup_port_localhost, fun(S) -> setelement(4, S, element(3, S)) end), "
+        "sys:replace_state(mod_mqtt_rollup_port_localhost, fun({N, S}) -> {N, setelement(4, S, element(3, S))} end), "
         "mod_mqtt_rollup_port:info(<<\"localhost\">>)."
     )
     server.wait_for_log(r"SUPERVISOR REPORT", since=since)
