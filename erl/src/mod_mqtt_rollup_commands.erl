@@ -334,7 +334,7 @@ aggregates(Text) ->
 
 -spec fail(mod_mqtt_rollup_query:failure()) -> no_return().
 fail({alike, Place, Names}) ->
-    fail({not_found, Place, <<"There is no such series, perhaps ", Names/binary>>});
+    fail({not_found, Place, <<"there is no series of this name, did you mean ", Names/binary>>});
 fail({Code, Place, Message}) ->
     {Type, Number} = refusal_type(Code),
     throw({error, Type, Number, iolist_to_binary([[[Place, ": "] || Place =/= <<>>], Message, remedy(Code)])}).
