@@ -254,26 +254,4 @@ Result<Incoming> decode(std::string_view frame) {
   return fail(ErrorCode::unsupported, "", "a message that the protocol does not have");
 }
 
-Result<Notification> decode_notification(std::string_view bytes) {
-  const Result<Term> term = read_term(bytes);
-  if (!term) {
-    return tl::unexpected(term.error());
-  }
-  Failure failure(ErrorCode::storage);
-  MapReader reader(failure, *term, "notification");
-  Notification notification;
-  notification.id = reader.text("id");
-  notification.alert = reader.text("alert");
-  notification.series = reader.text("series");
-  notification.topic = reader.text("topic");
-  notification.is_alarm = reader.choice<bool>("phase", {{"ok", false}, {"alarm", true}});
-  notification.to = reader.texts("to");
-  notification.body = reader.text("body");
-  notification.replaces = reader.text("replaces");
-  notification.is_fresh = reader.boolean("fresh");
-  notification.at = time_from_ms(reader.integer("at_ms", kIntegerMin, kIntegerMax));
-  reader.finish();
-  return checked(failure, std::move(notification));
-}
-
 }  // namespace rollup::port

@@ -249,12 +249,6 @@ std::string encode_reply(std::int64_t id, const Result<Answer>& answer) {
   return finished(writer);
 }
 
-std::string encode(const Notification& notification) {
-  TermWriter writer;
-  write(writer, notification);
-  return finished(writer);
-}
-
 std::string encode_notify(std::uint64_t outbox_id, const Notification& notification) {
   TermWriter writer;
   writer.tuple(3).atom("notify").count(outbox_id);

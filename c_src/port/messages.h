@@ -173,10 +173,6 @@ struct Notification {
   friend bool operator==(const Notification&, const Notification&) = default;
 };
 
-// What the outbox keeps: the notification alone, and back.
-std::string encode(const Notification& notification);
-Result<Notification> decode_notification(std::string_view bytes);
-
 std::string encode_notify(std::uint64_t outbox_id, const Notification& notification);
 
 std::string encode_committed(const FeedPosition& position);

@@ -73,8 +73,5 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       check_rules(check->terms);
     }
   }
-  if (const Result<port::Notification> kept = port::decode_notification(frame)) {
-    ROLLUP_CHECK(port::decode_notification(port::encode(*kept)) == *kept);
-  }
   return 0;
 }

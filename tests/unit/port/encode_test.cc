@@ -243,16 +243,6 @@ TEST(EncodeTest, NotifyNamesTheOutboxEntry) {
                         {"at_ms", Term::integer(1'775'304'180'000)}})}));
 }
 
-TEST(EncodeTest, ANotificationThatWasKeptIsTheSameAgain) {
-  const std::string bytes = encode(notification());
-  const Result<Notification> kept = decode_notification(bytes);
-  ASSERT_TRUE(kept) << kept.error().message;
-  EXPECT_EQ(*kept, notification());
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_FALSE(decode_notification(std::string_view(bytes).substr(0, size)));
-  }
-}
-
 TEST(EncodeTest, LogLinesAreCutBetweenCharacters) {
   EXPECT_EQ(read_back(encode_log(LogLevel::warning, "disk full")),
             Term::tuple({Term::atom("log"), Term::atom("warning"), text("disk full")}));
