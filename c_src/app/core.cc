@@ -291,7 +291,7 @@ Result<void> Core::restore() {
   clock_seen_ = engine_->last();
   if (journal_->segments().empty()) {
     // Tried again with the first turn.
-    (void)begin_segment();
+    (void)begin_segment(rules_);
   }
   return {};
 }
@@ -338,16 +338,15 @@ Result<void> Core::replay(std::string_view record) {
     outbox_.remove(id);
   }
   feed_position_ = turn->feed.value_or(feed_position_);
-  if (const Result<Deliveries> taken = Deliveries::decode(turn->links)) {
-    deliveries_.add(*taken);
+  const Result<Deliveries> taken = Deliveries::decode(turn->links);
+  if (!taken) {
+    return tl::unexpected(taken.error());
   }
+  deliveries_.add(*taken);
   if (sealed_->is_full()) {
     sealed_->begin_flush();
-    while (sealed_->is_flushing()) {
-      if (auto flushed = sealed_->flush_piece(); !flushed) {
-        spdlog::error("{}", flushed.error().message);
-        break;
-      }
+    if (auto flushed = flush_all(); !flushed) {
+      spdlog::error("{}", flushed.error().message);
     }
   }
   return {};
@@ -355,10 +354,9 @@ Result<void> Core::replay(std::string_view record) {
 
 Result<Turn> Core::reconfigure(const std::shared_ptr<const engine::Plan>& plan) {
   std::string rules = journal::encode_rules(plan->config);
-  if (auto begun = journal_->begin_segment(rules, first_segment_); !begun) {
+  if (auto begun = begin_segment(rules); !begun) {
     return tl::unexpected(begun.error());
   }
-  writer_ = journal::TurnWriter();
   Result<Turn> turn = enter_plan(plan);
   if (!turn) {
     return turn;
@@ -437,7 +435,7 @@ Result<void> Core::append_turn() {
     return {};
   }
   if (!journal_->has_segment()) {
-    if (auto begun = begin_segment(); !begun) {
+    if (auto begun = begin_segment(rules_); !begun) {
       return begun;
     }
   }
@@ -456,8 +454,8 @@ Result<void> Core::append_turn() {
   return {};
 }
 
-Result<void> Core::begin_segment() {
-  if (auto begun = journal_->begin_segment(rules_, first_segment_); !begun) {
+Result<void> Core::begin_segment(std::string_view rules) {
+  if (auto begun = journal_->begin_segment(rules, first_segment_); !begun) {
     return begun;
   }
   writer_ = journal::TurnWriter();
@@ -521,8 +519,8 @@ Result<void> Core::maintain(const Now& now) {
 }
 
 Result<void> Core::finish() {
-  while (checkpoint_segment_ == 0 && sealed_->is_flushing()) {
-    if (auto flushed = sealed_->flush_piece(); !flushed) {
+  if (checkpoint_segment_ == 0) {
+    if (auto flushed = flush_all(); !flushed) {
       return flushed;
     }
   }
@@ -531,18 +529,26 @@ Result<void> Core::finish() {
   if (auto begun = begin_checkpoint(true); !begun) {
     return begun;
   }
+  if (auto flushed = flush_all(); !flushed) {
+    return flushed;
+  }
+  return work_on_checkpoint();
+}
+
+// All pieces of a flush that was begun.
+Result<void> Core::flush_all() {
   while (sealed_->is_flushing()) {
     if (auto flushed = sealed_->flush_piece(); !flushed) {
       return flushed;
     }
   }
-  return work_on_checkpoint();
+  return {};
 }
 
 // The journal goes on in a new segment, so what is written now is the state at its beginning. What
 // is sealed by now goes to the archive meanwhile.
 Result<void> Core::begin_checkpoint(bool at_once) {
-  if (auto begun = begin_segment(); !begun) {
+  if (auto begun = begin_segment(rules_); !begun) {
     return begun;
   }
   const journal::CheckpointHead head{journal_->segment(), rules_, feed_position_, outbox_.save(),

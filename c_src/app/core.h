@@ -150,13 +150,14 @@ class Core {
   std::vector<std::pair<std::uint64_t, port::Notification>> put_in_outbox(
       std::vector<port::Notification> notifications);
   Result<void> append_turn();
-  Result<void> begin_segment();
+  Result<void> begin_segment(std::string_view rules);
   void append_sealed(const Outcome& outcome);
   void tell_limits();
 
   Result<void> begin_checkpoint(bool at_once);
   Result<void> work_on_checkpoint();
   Result<void> flush_piece(const Now& now);
+  Result<void> flush_all();
   Result<void> expire(const Now& now);
   // Notes when a step of the clock must not be believed yet.
   void watch_clock(const Now& now);

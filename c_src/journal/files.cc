@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "journal/disk.h"
+
 namespace rollup::journal {
 namespace {
 
@@ -23,11 +25,6 @@ tl::unexpected<Error> system_failure(const std::string& path, const char* what,
                                      const char* remedy) {
   return fail(ErrorCode::storage, path,
               std::string(what) + ": " + std::strerror(errno) + "; " + remedy);
-}
-
-bool exists(const std::string& path) {
-  struct stat status {};
-  return ::lstat(path.c_str(), &status) == 0;
 }
 
 // Opens for reading and writing; a new file gets kFileMode whatever the umask is.
@@ -138,11 +135,7 @@ FileLock::~FileLock() {
 }
 
 Result<std::string> move_aside(const std::string& path) {
-  std::string target;
-  int number = 0;
-  do {
-    target = path + ".unreadable-" + std::to_string(++number);
-  } while (exists(target));
+  const std::string target = unreadable_name(posix_disk(), path);
   // The database last: if the program ends in between, the next start finds it and goes on.
   for (const char* companion : kCompanions) {
     if (::rename((path + companion).c_str(), (target + companion).c_str()) != 0 &&

@@ -30,8 +30,8 @@ class FileLock {
   int descriptor_;
 };
 
-// Renames the database `path`, and what SQLite left beside it, to `path`.unreadable-<n>, n being
-// the smallest number from 1 that is free. Gives the new name.
+// Renames the database `path`, and what SQLite left beside it, to
+// unreadable_name(). Gives the new name.
 Result<std::string> move_aside(const std::string& path);
 
 // 0 if there is no such file.

@@ -70,7 +70,7 @@ void Journal::replay_segment(std::uint64_t segment, const Each& each, Losses& lo
   const std::string path = path_of(segment);
   const Result<std::string> bytes = disk_.read(path);
   if (!bytes) {
-    damaged_[segment] = true;
+    damaged_.insert(segment);
     losses.push_back(bytes.error().message + ". What is in it is lost until then");
     return;
   }
@@ -81,7 +81,9 @@ void Journal::replay_segment(std::uint64_t segment, const Each& each, Losses& lo
     if (is_last && !is_begun && !bytes->empty()) {
       return;
     }
-    damaged_[segment] = is_begun;
+    if (is_begun) {
+      damaged_.insert(segment);
+    }
     losses.push_back(path + (is_begun ? " is no journal of this version" : " is empty") + ": " +
                      std::to_string(bytes->size()) + " bytes are left out");
     return;
@@ -116,7 +118,7 @@ void Journal::replay_segment(std::uint64_t segment, const Each& each, Losses& lo
       return;
     }
   }
-  damaged_[segment] = true;
+  damaged_.insert(segment);
   losses.push_back(path + " " + why + ": " + lost + " are lost, from byte " + std::to_string(good) +
                    " on");
 }
@@ -210,8 +212,8 @@ void Journal::remove_before(std::uint64_t segment) {
       return false;
     }
     const std::string path = path_of(number);
-    const bool is_damaged = damaged_[number];
-    return (is_damaged ? disk_.rename(path, unreadable_name(disk_, path)) : disk_.remove(path))
+    return (damaged_.contains(number) ? disk_.rename(path, unreadable_name(disk_, path))
+                                      : disk_.remove(path))
         .has_value();
   });
 }

@@ -11,8 +11,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +51,6 @@ class Journal {
   bool has_segment() const { return file_ != nullptr; }
   // The one that is written.
   std::uint64_t segment() const { return segments_.back(); }
-  // Its size.
-  std::uint64_t segment_bytes() const { return size_; }
 
   // After an error the segment is as it was, and the same turn may be tried again.
   Result<void> append(std::string_view turn, Duration uptime);
@@ -78,7 +76,7 @@ class Journal {
   std::string directory_;
   bool full_sync_;
   std::vector<std::uint64_t> segments_;
-  std::map<std::uint64_t, bool> damaged_;
+  std::set<std::uint64_t> damaged_;
   std::unique_ptr<File> file_;
   std::uint64_t size_ = 0;
   bool needs_cut_ = false;

@@ -6,8 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-
-#include "base/check.h"
+#include <utility>
 
 namespace rollup::journal {
 
@@ -208,10 +207,7 @@ void TurnWriter::encode(const Now& now, const TurnInput& input, const engine::En
   for (const std::uint64_t id : input.delivered) {
     turn.add_commands()->mutable_delivered()->set_id(id);
   }
-  if (!input.links.empty()) {
-    ROLLUP_CHECK(turn.mutable_links()->ParseFromArray(input.links.data(),
-                                                      static_cast<int>(input.links.size())));
-  }
+  turn.set_links(input.links.data(), input.links.size());
   turn.SerializeToString(&record);
 }
 
@@ -252,9 +248,7 @@ Result<TurnReader::Turn> TurnReader::replay(std::string_view record, engine::Eng
     epoch_ = saved.feed().epoch() == 0 ? epoch_ : saved.feed().epoch();
     turn.feed = FeedPosition{epoch_, saved.feed().number()};
   }
-  if (saved.has_links()) {
-    turn.links = saved.links().SerializeAsString();
-  }
+  turn.links = std::move(*saved.mutable_links());
   for (const pb::Command& command : saved.commands()) {
     if (command.has_delivered()) {
       turn.delivered.push_back(command.delivered().id());
