@@ -272,24 +272,25 @@ void Session::answer_questions() {
     questions_.pop_front();
     const Duration began = clock_.running();
     if (began < asked.until) {
-      outlet_.send(port::encode_reply(asked.id, answer(asked.question)));
+      const auto reply = [this](const auto& question) { return answer(question); };
+      outlet_.send(port::encode_reply(asked.id, std::visit(reply, asked.question)));
     }
     answering_ += clock_.running() - began;
   }
 }
 
-Result<port::Answer> Session::answer(const port::Question& question) const {
-  const Now now = clock_.now();
-  if (const auto* names = std::get_if<query::NamesRequest>(&question)) {
-    return core_->query().names(*names);
-  }
-  if (const auto* series = std::get_if<query::SeriesRequest>(&question)) {
-    return core_->query().series(*series, now);
-  }
-  if (const auto* history = std::get_if<query::HistoryRequest>(&question)) {
-    return core_->query().history(*history, now);
-  }
-  return status();
+Result<port::Answer> Session::answer(const port::StatusRequest&) const { return status(); }
+
+Result<port::Answer> Session::answer(const query::NamesRequest& request) const {
+  return core_->query().names(request);
+}
+
+Result<port::Answer> Session::answer(const query::SeriesRequest& request) const {
+  return core_->query().series(request, clock_.now());
+}
+
+Result<port::Answer> Session::answer(const query::HistoryRequest& request) const {
+  return core_->query().history(request, clock_.now());
 }
 
 port::StatusAnswer Session::status() const {

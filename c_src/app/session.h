@@ -101,7 +101,11 @@ class Session {
                             const port::ConfigTerms& terms);
   void set_feed(const std::vector<Broker>& brokers, const FeedPosition& committed);
   void answer_questions();
-  Result<port::Answer> answer(const port::Question& question) const;
+  // One answer() for each kind of question.
+  Result<port::Answer> answer(const port::StatusRequest& request) const;
+  Result<port::Answer> answer(const query::NamesRequest& request) const;
+  Result<port::Answer> answer(const query::SeriesRequest& request) const;
+  Result<port::Answer> answer(const query::HistoryRequest& request) const;
   port::StatusAnswer status() const;
 
   bool violates(std::string_view what);
