@@ -14,10 +14,6 @@ constexpr double kPowersOfTen[kScaleMax + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6}
 // Whole numbers up to here are exact as doubles.
 constexpr double kWholeMax = 9007199254740992.0;
 
-std::uint64_t zigzag(std::uint64_t value) { return (value << 1) ^ (0 - (value >> 63)); }
-
-std::uint64_t unzigzag(std::uint64_t value) { return (value >> 1) ^ (0 - (value & 1)); }
-
 // Fills `wholes` with the whole numbers that give exactly `values` when they are divided by
 // 10^scale. False: there is one that has none.
 bool scale_all(std::span<const double> values, int scale, std::vector<std::int64_t>& wholes) {
@@ -68,37 +64,6 @@ std::uint64_t take_xor(ByteReader& in) {
 }
 
 }  // namespace
-
-void put_varint(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>((value & 0x7f) | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
-}
-
-std::uint8_t ByteReader::byte() {
-  if (!ok_ || rest_.empty()) {
-    ok_ = false;
-    return 0;
-  }
-  const std::uint8_t result = static_cast<std::uint8_t>(rest_.front());
-  rest_.remove_prefix(1);
-  return result;
-}
-
-std::uint64_t ByteReader::varint() {
-  std::uint64_t result = 0;
-  for (int shift = 0; shift < 64; shift += 7) {
-    const std::uint64_t next = byte();
-    result |= (next & 0x7f) << shift;
-    if (next < 0x80) {
-      return result;
-    }
-  }
-  ok_ = false;
-  return 0;
-}
 
 void put_integers(std::string& out, std::vector<std::uint64_t> values, int order) {
   for (int round = 0; round < order; ++round) {

@@ -9,30 +9,11 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
+
 namespace rollup::archive {
-
-// Seven bits a byte, the lowest first; the top bit says that another byte follows.
-void put_varint(std::string& out, std::uint64_t value);
-
-// What is left of a string of bytes. After the first read that does not fit, `ok()` is false, every
-// further read gives 0, and nothing is read beyond the end.
-class ByteReader {
- public:
-  explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
-
-  std::uint8_t byte();
-  std::uint64_t varint();
-  std::string_view rest() const { return rest_; }
-  bool ok() const { return ok_; }
-  void set_bad() { ok_ = false; }
-
- private:
-  std::string_view rest_;
-  bool ok_ = true;
-};
 
 // A column of whole numbers. `order` times each value is replaced by its distance from the one
 // before: 1 for values that change little, 2 for times at equal distances.

@@ -5,8 +5,9 @@
 #include <array>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <utility>
+
+#include "base/bytes.h"
 
 namespace rollup::journal {
 
@@ -27,21 +28,8 @@ constexpr double kWholeMax = 1e15;
 // those before it is safe.
 constexpr std::int64_t kMsMax = std::int64_t{1} << 48;
 
-std::uint64_t zigzag(std::int64_t value) {
-  return (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-}
-
-std::int64_t unzigzag(std::uint64_t value) {
-  return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
-}
-
 void put(std::string& out, std::int64_t number) {
-  std::uint64_t value = zigzag(number);
-  while (value >= 0x80) {
-    out.push_back(static_cast<char>(value | 0x80));
-    value >>= 7;
-  }
-  out.push_back(static_cast<char>(value));
+  put_varint(out, zigzag(static_cast<std::uint64_t>(number)));
 }
 
 // The decimals with which `value` is a whole number to the last bit; kNoDecimals if there are none.
@@ -71,55 +59,23 @@ void put_value(std::string& out, double value, int decimals) {
   out.append(bits.data(), bits.size());
 }
 
-// Reads on after an error give zeros; is_good() tells.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+std::int64_t read_number(ByteReader& in) {
+  return static_cast<std::int64_t>(unzigzag(in.varint()));
+}
 
-  bool is_good() const { return good_; }
-  bool is_done() const { return rest_.empty(); }
-
-  std::uint8_t byte() {
-    if (rest_.empty()) {
-      good_ = false;
-      return 0;
-    }
-    const char first = rest_.front();
-    rest_.remove_prefix(1);
-    return static_cast<std::uint8_t>(first);
+double read_value(ByteReader& in, int decimals) {
+  if (decimals <= kDecimalsMax) {
+    return static_cast<double>(read_number(in)) / kPowers[static_cast<std::size_t>(decimals)];
   }
-
-  std::int64_t number() {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const std::uint8_t part = byte();
-      value |= static_cast<std::uint64_t>(part & 0x7f) << shift;
-      if ((part & 0x80) == 0) {
-        return unzigzag(value);
-      }
-    }
-    good_ = false;
-    return 0;
+  if (decimals != kNoDecimals) {
+    in.set_bad();
   }
-
-  double value(int decimals) {
-    if (decimals <= kDecimalsMax) {
-      return static_cast<double>(number()) / kPowers[static_cast<std::size_t>(decimals)];
-    }
-    double value = 0;
-    if (decimals != kNoDecimals || rest_.size() < sizeof value) {
-      good_ = false;
-      return value;
-    }
-    std::memcpy(&value, rest_.data(), sizeof value);
-    rest_.remove_prefix(sizeof value);
-    return value;
+  std::array<std::uint8_t, sizeof(double)> bits{};
+  for (std::uint8_t& byte : bits) {
+    byte = in.byte();
   }
-
- private:
-  std::string_view rest_;
-  bool good_ = true;
-};
+  return std::bit_cast<double>(bits);
+}
 
 tl::unexpected<Error> unreadable(const char* why) {
   return fail(ErrorCode::storage, "journal", why);
@@ -136,14 +92,14 @@ struct LabelledSample {
 
 Result<std::vector<LabelledSample>> read_samples(std::string_view bytes, const Now& now) {
   std::vector<LabelledSample> samples;
-  Reader reader(bytes);
+  ByteReader reader(bytes);
   std::int64_t label = 0;
-  while (!reader.is_done()) {
-    const std::int64_t step = reader.number();
+  while (!reader.rest().empty()) {
+    const std::int64_t step = read_number(reader);
     const std::uint8_t flags = reader.byte();
-    const std::int64_t from_now = reader.number();
-    const double value = reader.value(flags >> kDecimalsShift);
-    if (!reader.is_good() || !std::isfinite(value) || !is_in_range(from_now, -kMsMax, kMsMax) ||
+    const std::int64_t from_now = read_number(reader);
+    const double value = read_value(reader, flags >> kDecimalsShift);
+    if (!reader.ok() || !std::isfinite(value) || !is_in_range(from_now, -kMsMax, kMsMax) ||
         !is_in_range(step, -label, std::int64_t{0xffff'ffff} - label)) {
       return unreadable("a sample of it makes no sense");
     }
