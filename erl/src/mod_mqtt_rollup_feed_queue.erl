@@ -334,13 +334,13 @@ stands(false, #queue{ended = crashed, crashes = Crashes, ready = Ready} = Q) whe
 stands(_, Q) ->
     {Q#queue{link = connected, ended = idle}, []}.
 
-%% Once frames are cut a half that is committed takes back one crash only: it is the other half, then, and
-%% that need not crash three times more.
+%% Once frames are cut a half that is committed does not take back all crashes: it is the other half, then, and
+%% the next crash cuts that. A message that is alone by now still needs a second one.
 -spec progress(non_neg_integer(), state()) -> state().
 progress(Number, #queue{committed = Committed} = Q) when Number =< Committed ->
     Q;
 progress(Number, #queue{crashes = Crashes} = Q) when is_integer(Crashes), Crashes >= ?CRASHES ->
-    Q#queue{committed = Number, crashes = Crashes - 1};
+    Q#queue{committed = Number, crashes = ?CRASHES - 1};
 progress(Number, Q) ->
     Q#queue{committed = Number, crashes = 0}.
 

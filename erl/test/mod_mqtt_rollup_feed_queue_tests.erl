@@ -362,7 +362,8 @@ strange_files_are_named_test() ->
 any_course_of_events_delivers_every_message_once_and_in_order_test_() ->
     {timeout, 120, fun() ->
         case os:getenv("FEED_SEED") of
-            false -> [course(erlang:phash2(make_ref(), 1 bsl 32)) || _ <- lists:seq(1, 100)];
+            %% With the first one a message was left out after a single crash, as the other half was committed.
+            false -> [course(Seed) || Seed <- [3695554981 | [erlang:phash2(make_ref(), 1 bsl 32) || _ <- lists:seq(1, 100)]]];
             Seed -> course(list_to_integer(Seed))
         end
     end}.
