@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "archive/entries.h"
-#include "base/hash.h"
 
 namespace rollup::archive {
 namespace {

@@ -33,19 +33,19 @@ constexpr const char* kRange =
 // A block is full at this many entries, by tier.
 constexpr std::array<std::size_t, kTierCount> kFull = {512, 128, 128, 128};
 
-std::string encode(std::span<const Bucket> entries, archive::Effort effort) {
-  return archive::encode_buckets(entries, effort);
+std::string encode(std::span<const Bucket> entries, Effort effort) {
+  return encode_buckets(entries, effort);
 }
-std::string encode(std::span<const Point> entries, archive::Effort effort) {
-  return archive::encode_points(entries, effort);
+std::string encode(std::span<const Point> entries, Effort effort) {
+  return encode_points(entries, effort);
 }
 
 template <class Entry>
 Result<std::vector<Entry>> decode(std::string_view bytes) {
   if constexpr (std::is_same_v<Entry, Bucket>) {
-    return archive::decode_buckets(bytes);
+    return decode_buckets(bytes);
   } else {
-    return archive::decode_points(bytes);
+    return decode_points(bytes);
   }
 }
 
@@ -197,13 +197,10 @@ Result<void> SqliteArchive::prepare() {
 }
 
 Result<void> SqliteArchive::write(std::span<const SealedRun> runs) {
-  if (journal::file_bytes(path_) == 0 &&
-      connection_->integer("PRAGMA page_count").value_or(1) > 0) {
-    struct stat status {};
-    if (::stat(path_.c_str(), &status) != 0) {
-      return fail(ErrorCode::storage, path_,
-                  path_ + " was removed while the program runs; restart the module");
-    }
+  struct stat status {};
+  if (::stat(path_.c_str(), &status) != 0) {
+    return fail(ErrorCode::storage, path_,
+                path_ + " was removed while the program runs; restart the module");
   }
   Transaction transaction(*connection_);
   if (auto begun = transaction.begin(); !begun) {
@@ -282,8 +279,7 @@ Result<void> SqliteArchive::write_block(std::int64_t series, Tier tier, std::int
   const std::int64_t last = to_ms(start_of(entries.back()));
   const auto count = static_cast<std::int64_t>(entries.size());
   const bool is_final = entries.size() >= full_count(tier);
-  const std::string data =
-      encode(entries, is_final ? archive::Effort::thorough : archive::Effort::quick);
+  const std::string data = encode(entries, is_final ? Effort::thorough : Effort::quick);
   if (id != 0) {
     return update_.bind(1, id).bind(2, last).bind(3, to_ms(end)).bind(4, count).bind(5, data).run();
   }
