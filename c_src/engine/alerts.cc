@@ -135,38 +135,17 @@ Reading read_window(const Series& series, const expression::Reference& reference
                     Duration resolution) {
   const Time start = floor_to(now.wall - reference.over, resolution);
   const Aggregate known = series.recent(reference.over, now.wall);
-  const auto value = [&](AggregateKind kind) -> Reading { return {value_of(known, kind), 0}; };
-  if (reference.function == Function::count) {
-    return value(AggregateKind::count);
-  }
-  if (reference.function == Function::sum) {
-    return value(AggregateKind::sum);
+  const Reading reading{value_of(known, reference.statistic), 0};
+  // What is counted up is true as far as it is known.
+  if (reference.statistic == Statistic::count || reference.statistic == Statistic::sum) {
+    return reading;
   }
   // SEMANTICS 2.4: less than half of it known is not known.
   if (covered(known, now.wall - std::max(start, series.began())) < 0.5 &&
       now.wall > series.began()) {
     return {};
   }
-  switch (reference.function) {
-    case Function::avg:
-      return value(AggregateKind::avg);
-    case Function::mean:
-      return value(AggregateKind::mean);
-    case Function::min:
-      return value(AggregateKind::min);
-    case Function::max:
-      return value(AggregateKind::max);
-    case Function::first:
-      return value(AggregateKind::first);
-    case Function::last:
-      return value(AggregateKind::last);
-    case Function::stddev:
-      return value(AggregateKind::stddev);
-    case Function::delta:
-      return known.count == 0 ? Reading{} : Reading{known.last - known.first, 0};
-    default:
-      return {};
-  }
+  return reading;
 }
 
 // What is read, and when it will change by the passing of time alone.
@@ -204,7 +183,7 @@ void read(const State& state, const std::vector<AlertReference>& references,
       readings.values[i] = {numbers.held_at(std::max(now.wall, numbers.last_time()), true), 0};
       continue;
     }
-    const Duration resolution = state.streams[entry.stream].timing.resolution;
+    const Duration resolution = state.streams[entry.stream].resolution;
     readings.values[i] = read_window(numbers, reference, now, resolution);
     // Until the window has slid past all that is known, each boundary may change it.
     if (now.wall < *numbers.held_until() + reference.over + resolution) {

@@ -110,14 +110,14 @@ class SeriesCodec {
  public:
   // `sealed_until`: up to where nothing is left to be sealed, if that is later than the series
   // says.
-  static void save(const Series& from, Duration resolution, Time sealed_until, pb::Series& to) {
+  static void save(const Series& from, Time sealed_until, pb::Series& to) {
     to.set_count(from.count_);
     to.set_decimals(static_cast<std::uint32_t>(from.decimals_));
     if (from.retained_) {
       to.set_retained_value(*from.retained_);
     }
     to.set_sealed_until_ms(to_ms(std::max(from.sealed_until_, sealed_until)));
-    to.set_resolution_ms(resolution.count());
+    to.set_resolution_ms(from.timing_->fine.slot.count());
     to.set_integrated_ms(to_ms(from.integrated_));
     if (from.count_ == 0) {
       return;
@@ -135,8 +135,8 @@ class SeriesCodec {
       to.add_sample_ms(to_ms(sample.time));
       to.add_sample_value(sample.value);
     }
-    for (const Bucket& bucket : active.buckets) {
-      save_bucket(bucket, *to.add_buckets());
+    for (std::size_t at = 0; at < active.rows.size(); ++at) {
+      save_bucket(active.rows.bucket(at), *to.add_buckets());
     }
     for (const Ring& ring : active.rings) {
       pb::Ring& saved = *to.add_rings();
@@ -146,11 +146,11 @@ class SeriesCodec {
                    save_bucket({start, start + ring.slot(), 0, slot}, *saved.add_slots());
                  });
     }
-    if (!active.hour.aggregate.empty()) {
-      save_bucket(active.hour, *to.mutable_hour());
+    if (const std::optional<Bucket> hour = from.coarse_bucket(Tier::hour)) {
+      save_bucket(*hour, *to.mutable_hour());
     }
-    if (!active.day.aggregate.empty()) {
-      save_bucket(active.day, *to.mutable_day());
+    if (const std::optional<Bucket> day = from.coarse_bucket(Tier::day)) {
+      save_bucket(*day, *to.mutable_day());
     }
   }
 
@@ -186,9 +186,9 @@ class SeriesCodec {
     for (int i = 0; i < samples; ++i) {
       active.samples.push_back({time_from_ms(from.sample_ms(i)), from.sample_value(i)});
     }
-    if (Duration{from.resolution_ms()} == timing.resolution) {
+    if (Duration{from.resolution_ms()} == timing.fine.slot) {
       for (const pb::Bucket& bucket : from.buckets()) {
-        active.buckets.push_back(load_bucket(bucket));
+        active.rows.push_back(load_bucket(bucket));
       }
     } else if (!active.samples.empty()) {
       to.dirty_from_ = active.samples.front().time;
@@ -205,10 +205,10 @@ class SeriesCodec {
       }
     }
     if (from.has_hour()) {
-      active.hour = load_bucket(from.hour());
+      to.put_coarse(Tier::hour, load_bucket(from.hour()));
     }
     if (from.has_day()) {
-      active.day = load_bucket(from.day());
+      to.put_coarse(Tier::day, load_bucket(from.day()));
     }
   }
 };
@@ -227,8 +227,7 @@ void save_series(const State& state, SeriesId id, pb::Series& to) {
     return;
   }
   const StreamState& stream = state.streams[entry.stream];
-  SeriesCodec::save(entry.numbers, stream.timing.resolution,
-                    entry.is_active ? Time{} : stream.sealed_until, to);
+  SeriesCodec::save(entry.numbers, entry.is_active ? Time{} : stream.sealed_until, to);
   to.set_is_active(entry.is_active);
   for (std::size_t i = 0; i < entry.outputs.size(); ++i) {
     const OutputState& sent = entry.outputs[i];
@@ -359,7 +358,7 @@ Result<void> load_part(State& state, const pb::Part& part, const Now& now) {
   for (const pb::Stream& saved : part.streams()) {
     for (StreamState& stream : state.streams) {
       if (stream.plan != nullptr && stream.plan->config.name == saved.name()) {
-        const Duration resolution = stream.timing.resolution;
+        const Duration resolution = stream.resolution;
         stream.closed_until = floor_to(time_from_ms(saved.closed_until_ms()), resolution);
         stream.sealed_until = floor_to(time_from_ms(saved.sealed_until_ms()), resolution);
       }

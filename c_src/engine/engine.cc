@@ -37,13 +37,13 @@ constexpr Duration kClockStep = std::chrono::seconds(1);
 
 Timing timing_of(const StreamPlan& plan, const Zone& zone) {
   Timing timing;
-  timing.resolution = plan.config.resolution;
-  // A bucket cannot be sealed before it was published.
-  timing.lateness = std::max(plan.config.lateness, kPublishDelay);
+  timing.fine = {Layout(kGaugeParts), plan.config.resolution};
   timing.hold = plan.config.hold;
   timing.has_event_time = !plan.config.time.empty();
   timing.zone = zone;
-  timing.rings = plan.rings;
+  for (const RingPlan& ring : plan.rings) {
+    timing.rings.push_back({{Layout(ring.parts), ring.slot}, ring.length});
+  }
   for (std::size_t tier = 0; tier < timing.keeps.size(); ++tier) {
     timing.keeps[tier] = plan.config.keep[tier] > Duration{0};
   }
@@ -65,7 +65,11 @@ Engine::Engine(std::shared_ptr<const Plan> plan) : impl_(std::make_unique<Impl>(
   for (const StreamPlan& stream_plan : state.plan->streams) {
     StreamState& stream = state.streams.emplace_back();
     stream.plan = &stream_plan;
-    stream.timing = timing_of(stream_plan, state.plan->zone);
+    stream.resolution = stream_plan.config.resolution;
+    // A bucket cannot be sealed before it was published.
+    stream.lateness = std::max(stream_plan.config.lateness, kPublishDelay);
+    stream.fields.assign(stream_plan.config.fields.size(),
+                         timing_of(stream_plan, state.plan->zone));
     for (const OutputPlan& output : stream_plan.outputs) {
       stream.has_change_outputs |= output.config.on == PublishOn::change;
     }
@@ -74,7 +78,8 @@ Engine::Engine(std::shared_ptr<const Plan> plan) : impl_(std::make_unique<Impl>(
     }
   }
   StreamState& none = state.streams.emplace_back();
-  none.timing.resolution = std::chrono::hours(1);
+  none.resolution = std::chrono::hours(1);
+  none.fields.emplace_back();
   for (const AlertPlan& alert : state.plan->alerts) {
     AlertRuntime& runtime = state.alerts.emplace_back();
     runtime.raise.resize(alert.raise_references.size());
@@ -222,7 +227,7 @@ void Engine::Impl::run_boundary(const Now& now, Effects& effects) {
   const Now boundary = state.done;
   for (StreamIndex index = 0; index + 1 < state.streams.size(); ++index) {
     StreamState& stream = state.streams[index];
-    const Duration resolution = stream.timing.resolution;
+    const Duration resolution = stream.resolution;
     // Each boundary in its turn, unless they are many and nothing is known of what they end.
     const auto step = [&](Time done, Duration delay) {
       const Time newest = floor_to(now.wall - delay, resolution);
@@ -237,8 +242,7 @@ void Engine::Impl::run_boundary(const Now& now, Effects& effects) {
       close_stream(state, index, step(stream.closed_until, kPublishDelay), boundary, effects);
     }
     if (stream.next_seal() <= boundary.wall) {
-      seal_stream(state, index, step(stream.sealed_until, stream.timing.lateness), boundary,
-                  effects);
+      seal_stream(state, index, step(stream.sealed_until, stream.lateness), boundary, effects);
     }
   }
   find_next_boundary(state);

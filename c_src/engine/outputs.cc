@@ -25,7 +25,7 @@ std::vector<std::optional<double>> curve(const Series& series, const Sparkline& 
     }
     const Aggregate known = series.window(from, to, part, now.wall);
     if (covered(known, counted_span(series, from, to)) >= 0.5) {
-      points[i] = value_of(known, AggregateKind::avg);
+      points[i] = value_of(known, Statistic::avg);
     }
   }
   return points;
@@ -170,7 +170,7 @@ Summary summarize(const State& state, SeriesId id, OutputIndex output, Time end,
   summary.value = series.held_at(end, false);
   summary.covered = covered(summary.aggregate, counted_span(series, summary.start, end));
   // A single bucket is known by any knowledge; only what was merged must be covered by half.
-  summary.is_known = plan.config.window == stream.timing.resolution || summary.covered >= 0.5;
+  summary.is_known = plan.config.window == stream.resolution || summary.covered >= 0.5;
   summary.final = end <= stream.sealed_until;
   if (plan.config.sparkline) {
     summary.spark = curve(series, *plan.config.sparkline, end, now);

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "decode/payload.h"
+#include "engine/layout.h"
 
 namespace rollup::engine {
 
@@ -99,7 +100,8 @@ class Compiler {
     return true;
   }
 
-  void want_ring(StreamPlan& stream, Duration slot, Duration span, const std::string& place) {
+  void want_ring(StreamPlan& stream, Duration slot, Duration span, Parts parts,
+                 const std::string& place) {
     // One more for the slot that is being filled.
     const std::int64_t length = span / slot + 2;
     if (length > Plan::kRingLengthMax) {
@@ -114,11 +116,32 @@ class Compiler {
                      [&](const RingPlan& candidate) { return candidate.slot == slot; });
     if (ring != stream.rings.end()) {
       ring->length = std::max(ring->length, static_cast<std::uint32_t>(length));
+      ring->parts |= parts;
       return;
     }
-    stream.rings.push_back({slot, static_cast<std::uint32_t>(length)});
+    stream.rings.push_back({slot, static_cast<std::uint32_t>(length), parts});
     std::sort(stream.rings.begin(), stream.rings.end(),
               [](const RingPlan& a, const RingPlan& b) { return a.slot < b.slot; });
+  }
+
+  // What a message says.
+  static Parts parts_of(const Output& output) {
+    if (output.format == OutputFormat::number) {
+      return parts_for(output.statistic);
+    }
+    return output.format == OutputFormat::text ? kPresence | kMoments | kRange : kGaugeParts;
+  }
+
+  // The longest part of `measure` that a row may have.
+  static Duration row_slot(Duration measure, Duration resolution) {
+    Duration slot = measure;
+    for (std::int64_t parts = 2; slot > kRowSpanMax; ++parts) {
+      if (const Duration part = measure / parts;
+          part * parts == measure && part % resolution == Duration{0}) {
+        slot = part;
+      }
+    }
+    return slot;
   }
 
   void add_output(StreamPlan& stream, const Output& output, const std::string& place) {
@@ -132,13 +155,14 @@ class Compiler {
     if (output.on != PublishOn::change) {
       fits = check_multiple(output.every, resolution, place + "->every", "the resolution") && fits;
       if (fits) {
-        slot = Duration{std::gcd(output.window.count(), output.every.count())};
+        slot =
+            row_slot(Duration{std::gcd(output.window.count(), output.every.count())}, resolution);
       }
     }
     if (fits) {
       // The newest window can be asked for again until the next one is over.
       const Duration reach = output.on == PublishOn::change ? Duration{0} : output.every;
-      want_ring(stream, slot, output.window + reach, place + "->window");
+      want_ring(stream, slot, output.window + reach, parts_of(output), place + "->window");
     }
     if (output.sparkline) {
       const Sparkline& sparkline = *output.sparkline;
@@ -149,7 +173,7 @@ class Compiler {
                                          std::to_string(sparkline.points) + " equal parts");
       } else if (const Duration part = sparkline.span / sparkline.points; check_multiple(
                      part, resolution, place + "->sparkline", "the resolution as span / points,")) {
-        want_ring(stream, part, sparkline.span, place + "->sparkline");
+        want_ring(stream, part, sparkline.span, kPresence | kHeld, place + "->sparkline");
       }
     }
     if (topic) {
@@ -259,7 +283,8 @@ class Compiler {
       if (std::optional<AlertReference> found = resolve(reference, own, place)) {
         if (reference.over > Duration{0}) {
           StreamPlan& stream = plan_.streams[found->stream];
-          want_ring(stream, stream.config.resolution, reference.over, place);
+          want_ring(stream, stream.config.resolution, reference.over,
+                    parts_for(reference.statistic), place);
         }
         resolved.push_back(std::move(*found));
       }

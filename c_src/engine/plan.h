@@ -20,7 +20,7 @@ namespace rollup::engine {
 struct OutputPlan {
   Output config;
   Template topic;
-  // The common measure of `window` and `every`: sealed data is kept in slots of this size.
+  // A common measure of `window` and `every`: sealed data is kept in slots of this size.
   Duration slot{};
 };
 
@@ -28,6 +28,7 @@ struct OutputPlan {
 struct RingPlan {
   Duration slot{};
   std::uint32_t length = 0;  // slots
+  Parts parts = 0;           // what is asked of them
 };
 
 struct StreamPlan {

@@ -93,11 +93,11 @@ void find_next_boundary(State& state) {
 }
 
 void pass_boundaries(StreamState& stream, const Now& now) {
-  const Duration resolution = stream.timing.resolution;
+  const Duration resolution = stream.resolution;
   stream.closed_until =
       std::max(stream.closed_until, floor_to(now.wall - kPublishDelay, resolution));
   stream.sealed_until =
-      std::max(stream.sealed_until, floor_to(now.wall - stream.timing.lateness, resolution));
+      std::max(stream.sealed_until, floor_to(now.wall - stream.lateness, resolution));
 }
 
 void activate(State& state, SeriesId id, const Now& now) {
@@ -143,7 +143,7 @@ tl::expected<SeriesId, DropReason> add_series(State& state, const SeriesKey& key
   info.key = key;
   info.name = key.name();
   info.stream = static_cast<StreamIndex>(stream_index);
-  SeriesEntry& entry = state.entries.emplace_back(stream.timing);
+  SeriesEntry& entry = state.entries.emplace_back(stream.fields[place ? place->field : 0]);
   entry.stream = info.stream;
   entry.is_live = place.has_value();
   if (!place) {

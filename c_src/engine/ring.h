@@ -1,27 +1,33 @@
-// Sealed fine buckets merged into slots of one size, the newest `length` of them.
+// Sealed fine buckets merged into the slots of a grid, the newest `length` of them. A slot keeps
+// the parts of the grid's layout.
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "base/time.h"
+#include "engine/rows.h"
 #include "model/aggregate.h"
 
 namespace rollup::engine {
 
-// Slots are aligned to the epoch. Times must not go back between calls of add().
+// Times must not go back between calls of add(). The grid must outlive it.
 class Ring {
  public:
-  Ring(Duration slot, std::uint32_t length) : slot_(slot), length_(length) {}
+  Ring(const Grid& grid, std::uint32_t length) : grid_(&grid), length_(length) {}
 
-  Duration slot() const { return slot_; }
+  Duration slot() const { return grid_->slot; }
 
   // Merges a stretch that lies within one slot.
   void add(Time start, const Aggregate& aggregate) {
-    const std::int64_t index = index_of(start);
+    const std::int64_t index = grid_->index_of(start);
     move_to(index);
-    at(index).merge(aggregate);
+    const Time slot_start = grid_->start_of(index);
+    Aggregate slot = grid_->layout.load(row(index), slot_start);
+    slot.merge(aggregate);
+    grid_->layout.store(row(index), slot, slot_start);
   }
 
   // Merges into `total` the slots that begin in [from, to).
@@ -36,11 +42,15 @@ class Ring {
       return;
     }
     const std::int64_t length = length_;
-    std::int64_t index = std::max(index_of(ceil_to(from, slot_)), newest_ - length + 1);
-    for (; index <= newest_ && start_of(index) < to; ++index) {
-      const Aggregate& slot = slots_[position(index)];
-      if (!slot.empty()) {
-        each(start_of(index), slot);
+    std::int64_t index =
+        std::max(grid_->index_of(ceil_to(from, grid_->slot)), newest_ - length + 1);
+    for (; index <= newest_; ++index) {
+      const Time start = grid_->start_of(index);
+      if (start >= to) {
+        return;
+      }
+      if (!grid_->layout.is_empty(row(index))) {
+        each(start, grid_->layout.load(row(index), start));
       }
     }
   }
@@ -48,32 +58,38 @@ class Ring {
  private:
   static constexpr std::int64_t kNone = INT64_MIN;
 
-  std::int64_t index_of(Time time) const { return to_ms(floor_to(time, slot_)) / slot_.count(); }
-  Time start_of(std::int64_t index) const { return time_from_ms(index * slot_.count()); }
   std::size_t position(std::int64_t index) const {
     const std::int64_t length = length_;
     return static_cast<std::size_t>(((index % length) + length) % length);
   }
-  Aggregate& at(std::int64_t index) { return slots_[position(index)]; }
+  std::byte* row(std::int64_t index) {
+    return bytes_.data() + position(index) * grid_->layout.size();
+  }
+  const std::byte* row(std::int64_t index) const {
+    return bytes_.data() + position(index) * grid_->layout.size();
+  }
 
   // Empties the slots between the newest one and `index`.
   void move_to(std::int64_t index) {
     if (newest_ == kNone) {
-      slots_.resize(length_);
+      bytes_.resize(length_ * grid_->layout.size());
+      for (std::int64_t i = 0; i < length_; ++i) {
+        grid_->layout.clear(row(i));
+      }
       newest_ = index;
       return;
     }
     const std::int64_t length = length_;
     for (std::int64_t i = std::max(newest_ + 1, index - length + 1); i <= index; ++i) {
-      at(i) = Aggregate{};
+      grid_->layout.clear(row(i));
     }
     newest_ = std::max(newest_, index);
   }
 
-  Duration slot_;
+  const Grid* grid_;
   std::uint32_t length_;
   std::int64_t newest_ = kNone;
-  std::vector<Aggregate> slots_;  // empty until something is added
+  std::vector<std::byte> bytes_;  // empty until something is added
 };
 
 }  // namespace rollup::engine

@@ -10,7 +10,6 @@ namespace rollup::engine {
 namespace {
 
 constexpr auto kByTime = [](const Point& point, Time time) { return point.time < time; };
-constexpr auto kByStart = [](const Bucket& bucket, Time time) { return bucket.start < time; };
 
 double power_of_ten(int exponent) {
   double power = 1;
@@ -25,16 +24,17 @@ double power_of_ten(int exponent) {
 Series::Series(const Timing& timing) : timing_(&timing) {}
 
 const Series::Active& Series::active() const {
-  static const Active kNothing;
+  static const Timing kNoTiming;
+  static const Active kNothing(kNoTiming);
   return active_ == nullptr ? kNothing : *active_;
 }
 
 Series::Active& Series::activate() {
   if (active_ == nullptr) {
-    active_ = std::make_unique<Active>();
+    active_ = std::make_unique<Active>(*timing_);
     active_->rings.reserve(timing_->rings.size());
-    for (const RingPlan& ring : timing_->rings) {
-      active_->rings.emplace_back(ring.slot, ring.length);
+    for (const Timing::RingShape& ring : timing_->rings) {
+      active_->rings.emplace_back(ring.grid, ring.length);
     }
   }
   return *active_;
@@ -61,15 +61,19 @@ Series::Taken Series::observe(Time time, double value) {
   Active& active = activate();
   active.samples.push_back(last_);
   if (!needs_settle()) {
-    bucket_at(active.buckets, timing_->resolution, time).aggregate.add_sample(time, value);
+    add_sample(active.rows, time, value);
   }
   return Taken::newest;
 }
 
 Series::Taken Series::insert(Time time, double value) {
-  began_ = std::min(began_, time);
+  Active& active = activate();
+  if (time < began_) {
+    active.began_before = active.began_before.value_or(began_);
+    began_ = time;
+  }
   dirty_from_ = std::min(dirty_from_, time);
-  std::vector<Point>& samples = activate().samples;
+  std::vector<Point>& samples = active.samples;
   auto place = std::lower_bound(samples.begin(), samples.end(), time, kByTime);
   if (timing_->has_event_time && place != samples.end() && place->time == time) {
     place->value = value;  // SEMANTICS 1.5: the later arrival replaces the earlier
@@ -102,7 +106,7 @@ void Series::hold_to(Time time) {
   }
   const Time until = std::min(time, last_.time + hold());
   if (count_ > 0 && !needs_settle() && integrated_ < until) {
-    add_held(activate().buckets, timing_->resolution, last_.value, integrated_, until);
+    add_held(activate().rows, last_.value, integrated_, until);
   }
   integrated_ = time;
 }
@@ -111,19 +115,17 @@ Series::Settled Series::settle() {
   if (!needs_settle()) {
     return {};
   }
-  std::vector<Point>& samples = activate().samples;
-  std::vector<Bucket>& buckets = activate().buckets;
-  const Duration resolution = timing_->resolution;
+  Active& active = activate();
+  const std::vector<Point>& samples = active.samples;
+  Rows& rows = active.rows;
+  const Duration resolution = timing_->fine.slot;
   const Duration hold = this->hold();
   const Time from = std::max(floor_to(dirty_from_, resolution), sealed_until_);
-  const bool has_new_first = dirty_from_ == began_;
   dirty_from_ = kClean;
 
   // After a change of the resolution the first bucket may begin in what is sealed.
-  const Time first_start = floor_to(from, resolution);
-  const auto first = std::lower_bound(buckets.begin(), buckets.end(), first_start, kByStart);
-  const std::vector<Bucket> old(first, buckets.end());
-  buckets.erase(first, buckets.end());
+  const std::size_t first = rows.lower_bound(floor_to(from, resolution));
+  const Rows old = rows.split(first);
 
   auto sample = std::lower_bound(samples.begin(), samples.end(), from, kByTime);
   Point held{from, 0};
@@ -134,53 +136,50 @@ Series::Settled Series::settle() {
   }
   Time done = from;
   for (; sample != samples.end(); ++sample) {
-    add_held(buckets, resolution, held.value, done, std::min(sample->time, held_until));
-    bucket_at(buckets, resolution, sample->time).aggregate.add_sample(sample->time, sample->value);
+    add_held(rows, held.value, done, std::min(sample->time, held_until));
+    add_sample(rows, sample->time, sample->value);
     held = *sample;
     held_until = held.time + hold;
     done = held.time;
   }
-  add_held(buckets, resolution, held.value, done, std::min(integrated_, held_until));
+  add_held(rows, held.value, done, std::min(integrated_, held_until));
 
   Settled settled;
-  settled.changed = take_revs(old, first_start);
-  if (has_new_first && !old.empty() && old.front().aggregate.known > Duration{0} &&
-      began_ < old.front().aggregate.first_time) {
-    settled.began = old.front().aggregate.first_time;
+  settled.changed = take_revs(old, first);
+  if (active.began_before && !old.empty() && old.aggregate(0).known > Duration{0}) {
+    settled.began = active.began_before;
   }
+  active.began_before.reset();
   return settled;
 }
 
-std::vector<Series::Span> Series::take_revs(const std::vector<Bucket>& old, Time first_start) {
+std::vector<Series::Span> Series::take_revs(const Rows& old, std::size_t first) {
   std::vector<Span> changed;
-  const auto change = [&](const Bucket& bucket) {
-    if (changed.empty() || changed.back().end != bucket.start) {
-      changed.push_back({bucket.start, bucket.end});
+  const auto change = [&](const Rows& rows, std::size_t at) {
+    if (changed.empty() || changed.back().end != rows.start(at)) {
+      changed.push_back({rows.start(at), rows.end(at)});
     }
-    changed.back().end = bucket.end;
+    changed.back().end = rows.end(at);
   };
-  std::vector<Bucket>& buckets = activate().buckets;
-  auto was = old.begin();
-  for (auto bucket = std::lower_bound(buckets.begin(), buckets.end(), first_start, kByStart);
-       bucket != buckets.end(); ++bucket) {
-    for (; was != old.end() && was->start < bucket->start; ++was) {
-      change(*was);  // nothing is known of it any more: `hold: auto` has become shorter
+  Rows& rows = active_->rows;
+  std::size_t was = 0;
+  for (std::size_t at = first; at < rows.size(); ++at) {
+    for (; was < old.size() && old.start(was) < rows.start(at); ++was) {
+      change(old, was);  // nothing is known of it any more: `hold: auto` has become shorter
     }
-    if (was != old.end() && was->start == bucket->start) {
-      bucket->rev = was->rev;
-      const bool is_same = bucket->aggregate == was->aggregate;
+    if (was < old.size() && old.start(was) == rows.start(at)) {
+      const std::uint32_t rev = old.rev(was);
+      const bool is_same = rows.is_same(at, old, was);
+      rows.set_rev(at, rev > 0 && !is_same ? rev + 1 : rev);
       ++was;
       if (is_same) {
         continue;
       }
-      if (bucket->rev > 0) {
-        ++bucket->rev;
-      }
     }
-    change(*bucket);
+    change(rows, at);
   }
-  for (; was != old.end(); ++was) {
-    change(*was);
+  for (; was < old.size(); ++was) {
+    change(old, was);
   }
   return changed;
 }
@@ -189,13 +188,13 @@ void Series::publish_to(Time end, Time made_anew) {
   if (active_ == nullptr) {
     return;
   }
-  std::vector<Bucket>& buckets = active_->buckets;
-  for (auto bucket = buckets.rbegin(); bucket != buckets.rend(); ++bucket) {
-    if (bucket->rev > 0 && bucket->start < made_anew) {
+  Rows& rows = active_->rows;
+  for (std::size_t at = rows.size(); at-- > 0;) {
+    if (rows.rev(at) > 0 && rows.start(at) < made_anew) {
       return;
     }
-    if (bucket->end <= end && bucket->rev == 0) {
-      bucket->rev = 1;
+    if (rows.end(at) <= end && rows.rev(at) == 0) {
+      rows.set_rev(at, 1);
     }
   }
 }
@@ -210,21 +209,33 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
     sealed_until_ = end;
     return;
   }
-  std::vector<Bucket>& buckets = active_->buckets;
-  auto bucket = buckets.begin();
-  for (; bucket != buckets.end() && bucket->end <= end; ++bucket) {
-    close_tiers(bucket->start, id, effects);
-    bucket->rev = std::max(bucket->rev, 1U);
+  Rows& rows = active_->rows;
+  std::size_t sealed = 0;
+  for (; sealed < rows.size() && rows.end(sealed) <= end; ++sealed) {
+    Bucket bucket = rows.bucket(sealed);
+    bucket.rev = std::max(bucket.rev, 1U);
+    close_tiers(bucket.start, id, effects);
     for (Ring& ring : active_->rings) {
-      ring.add(bucket->start, bucket->aggregate);
+      ring.add(bucket.start, bucket.aggregate);
     }
-    merge_into_tier(active_->hour, Tier::hour, *bucket);
-    merge_into_tier(active_->day, Tier::day, *bucket);
+    for (const Tier tier : {Tier::hour, Tier::day}) {
+      if (!timing_->keeps[static_cast<std::size_t>(tier)]) {
+        continue;
+      }
+      std::optional<Bucket> merged = coarse_bucket(tier);
+      if (merged) {
+        merged->aggregate.merge(bucket.aggregate);
+      } else {
+        const auto [tier_start, tier_end] = tier_bounds(tier, bucket.start);
+        merged = Bucket{tier_start, tier_end, 1, bucket.aggregate};
+      }
+      put_coarse(tier, *merged);
+    }
     if (timing_->keeps[static_cast<std::size_t>(Tier::fine)]) {
-      effects.push_back(effect::SealBucket{id, Tier::fine, *bucket});
+      effects.push_back(effect::SealBucket{id, Tier::fine, std::move(bucket)});
     }
   }
-  buckets.erase(buckets.begin(), bucket);
+  rows.erase_first(sealed);
   close_tiers(end, id, effects);
 
   std::vector<Point>& samples = active_->samples;
@@ -241,24 +252,30 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
   sealed_until_ = end;
 }
 
-void Series::merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucket) {
-  if (tier_bucket.aggregate.empty()) {
-    const auto [start, end] = tier_bounds(tier, bucket.start);
-    tier_bucket = Bucket{start, end, 1, {}};
+std::optional<Bucket> Series::coarse_bucket(Tier tier) const {
+  if (active_ == nullptr || coarse(tier).row.empty()) {
+    return std::nullopt;
   }
-  tier_bucket.aggregate.merge(bucket.aggregate);
+  const Coarse& kept = coarse(tier);
+  return Bucket{kept.start, kept.end, 1, timing_->fine.layout.load(kept.row.data(), kept.start)};
+}
+
+void Series::put_coarse(Tier tier, const Bucket& bucket) {
+  Coarse& kept = coarse(tier);
+  kept.start = bucket.start;
+  kept.end = bucket.end;
+  kept.row.resize(timing_->fine.layout.size());
+  timing_->fine.layout.store(kept.row.data(), bucket.aggregate, bucket.start);
 }
 
 void Series::close_tiers(Time end, SeriesId id, Effects& effects) {
-  for (const auto& [tier, bucket] :
-       {std::pair{Tier::hour, &active_->hour}, std::pair{Tier::day, &active_->day}}) {
-    if (bucket->aggregate.empty() || bucket->end > end) {
+  for (const Tier tier : {Tier::hour, Tier::day}) {
+    Coarse& kept = coarse(tier);
+    if (kept.row.empty() || kept.end > end) {
       continue;
     }
-    if (timing_->keeps[static_cast<std::size_t>(tier)]) {
-      effects.push_back(effect::SealBucket{id, tier, *bucket});
-    }
-    *bucket = Bucket{};
+    effects.push_back(effect::SealBucket{id, tier, *coarse_bucket(tier)});
+    kept = Coarse{};
   }
 }
 
@@ -277,7 +294,7 @@ Aggregate Series::window(Time start, Time end, Duration slot, Time now) const {
 }
 
 Aggregate Series::recent(Duration over, Time now) const {
-  const Duration resolution = timing_->resolution;
+  const Duration resolution = timing_->fine.slot;
   const Time start = floor_to(now - over, resolution);
   const Time end = std::max(now, last_.time + Duration{1});
   if (active_ == nullptr) {
@@ -287,7 +304,7 @@ Aggregate Series::recent(Duration over, Time now) const {
   auto found = std::find_if(merged.begin(), merged.end(),
                             [over](const Merged& each) { return each.over == over; });
   if (found == merged.end()) {
-    found = merged.insert(found, Merged{over, {}, Time::min(), {}});
+    found = merged.insert(found, Merged{over, {}, Time::min(), Aggregate(parts())});
   }
   // Nothing is sealed after `end`: lateness is at least 0.
   if (found->start != start || found->sealed_until != sealed_until_) {
@@ -299,10 +316,9 @@ Aggregate Series::recent(Duration over, Time now) const {
 }
 
 void Series::add_open(Aggregate& known, Time start, Time end, Time now) const {
-  const std::vector<Bucket>& buckets = active().buckets;
-  for (auto bucket = std::lower_bound(buckets.begin(), buckets.end(), start, kByStart);
-       bucket != buckets.end() && bucket->start < end; ++bucket) {
-    known.merge(bucket->aggregate);
+  const Rows& rows = active().rows;
+  for (std::size_t at = rows.lower_bound(start); at < rows.size() && rows.start(at) < end; ++at) {
+    known.merge(rows.aggregate(at));
   }
   if (count_ > 0) {
     const Time from = std::max(integrated_, start);
@@ -312,7 +328,10 @@ void Series::add_open(Aggregate& known, Time start, Time end, Time now) const {
 }
 
 Aggregate Series::sealed_window(Time start, Time end, Duration slot) const {
-  Aggregate known;
+  // A ring may keep fewer parts than the series does; it stands for all that is asked of its slot.
+  const auto shape = std::find_if(timing_->rings.begin(), timing_->rings.end(),
+                                  [slot](const auto& each) { return each.grid.slot == slot; });
+  Aggregate known(shape == timing_->rings.end() ? parts() : shape->grid.layout.parts());
   for (const Ring& ring : active().rings) {
     if (ring.slot() == slot) {
       ring.merge_into(known, start, end);
@@ -322,10 +341,9 @@ Aggregate Series::sealed_window(Time start, Time end, Duration slot) const {
 }
 
 bool Series::was_published(Time start, Time end, Duration slot) const {
-  const std::vector<Bucket>& buckets = active().buckets;
-  for (auto bucket = std::lower_bound(buckets.begin(), buckets.end(), start, kByStart);
-       bucket != buckets.end() && bucket->start < end; ++bucket) {
-    if (bucket->rev > 0) {
+  const Rows& rows = active().rows;
+  for (std::size_t at = rows.lower_bound(start); at < rows.size() && rows.start(at) < end; ++at) {
+    if (rows.rev(at) > 0) {
       return true;
     }
   }
@@ -333,26 +351,29 @@ bool Series::was_published(Time start, Time end, Duration slot) const {
 }
 
 std::vector<Bucket> Series::open_fine(Time from, Time to, Time now) const {
-  const Duration resolution = timing_->resolution;
-  std::vector<Bucket> open = active().buckets;
+  Rows rows = active_ == nullptr ? Rows(timing_->fine) : active_->rows;
   if (count_ > 0) {
     const Time until = std::min({to, now, last_.time + hold()});
-    add_held(open, resolution, last_.value, std::max(integrated_, sealed_until_), until);
+    add_held(rows, last_.value, std::max(integrated_, sealed_until_), until);
   }
-  std::erase_if(open, [&](const Bucket& b) { return b.end <= from || b.start >= to; });
+  std::vector<Bucket> open;
+  for (std::size_t at = 0; at < rows.size(); ++at) {
+    if (rows.end(at) > from && rows.start(at) < to) {
+      open.push_back(rows.bucket(at));
+    }
+  }
   return open;
 }
 
 std::vector<Bucket> Series::open_coarse(Tier tier, Time from, Time to, Time now) const {
   std::vector<Bucket> coarse;
-  const Bucket& sealed = tier == Tier::hour ? active().hour : active().day;
-  if (!sealed.aggregate.empty()) {
-    coarse.push_back(sealed);
+  if (const std::optional<Bucket> sealed = coarse_bucket(tier)) {
+    coarse.push_back(*sealed);
   }
   for (const Bucket& fine : open_fine(Time::min(), to, now)) {
     if (coarse.empty() || fine.start >= coarse.back().end) {
       const auto [start, end] = tier_bounds(tier, fine.start);
-      coarse.push_back(Bucket{start, end, 0, {}});
+      coarse.push_back(Bucket{start, end, 0, Aggregate(parts())});
     }
     coarse.back().aggregate.merge(fine.aggregate);
   }
@@ -394,24 +415,20 @@ void Series::rest() {
 
 bool Series::is_quiet() const {
   const Active& active = this->active();
-  return active.buckets.empty() && !needs_settle() && active.hour.aggregate.empty() &&
-         active.day.aggregate.empty() && (count_ == 0 || last_.time + hold() <= integrated_);
+  return active.rows.empty() && !needs_settle() && active.hour.row.empty() &&
+         active.day.row.empty() && (count_ == 0 || last_.time + hold() <= integrated_);
 }
 
-Bucket& Series::bucket_at(std::vector<Bucket>& buckets, Duration resolution, Time time) {
-  if (buckets.empty() || time >= buckets.back().end) {
-    const Time start = floor_to(time, resolution);
-    buckets.push_back(Bucket{start, start + resolution, 0, {}});
-  }
-  return buckets.back();
+void Series::add_sample(Rows& rows, Time time, double value) const {
+  const std::size_t at = rows.at(time);
+  timing_->fine.layout.add_sample(rows.parts(at), time - rows.start(at), value);
 }
 
-void Series::add_held(std::vector<Bucket>& buckets, Duration resolution, double value, Time from,
-                      Time to) {
+void Series::add_held(Rows& rows, double value, Time from, Time to) const {
   while (from < to) {
-    Bucket& bucket = bucket_at(buckets, resolution, from);
-    const Time end = std::min(to, bucket.end);
-    bucket.aggregate.add_held(value, end - from);
+    const std::size_t at = rows.at(from);
+    const Time end = std::min(to, rows.end(at));
+    timing_->fine.layout.add_held(rows.parts(at), value, end - from);
     from = end;
   }
 }

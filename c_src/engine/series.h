@@ -28,6 +28,7 @@
 #include "engine/intervals.h"
 #include "engine/plan.h"
 #include "engine/ring.h"
+#include "engine/rows.h"
 #include "model/aggregate.h"
 #include "model/bucket.h"
 #include "model/effects.h"
@@ -35,15 +36,20 @@
 
 namespace rollup::engine {
 
-// What a stream says about the time of its series; outlives them.
+// What a stream says about one field's series; outlives them.
 struct Timing {
-  Duration resolution{};
-  Duration lateness{};
+  Grid fine;
   std::optional<Duration> hold;  // nothing: auto
   bool has_event_time = false;
   std::array<bool, kTierCount> keeps{};  // which tiers the history wants
   Zone zone;
-  std::vector<RingPlan> rings;  // ascending slot
+  struct RingShape {
+    Grid grid;
+    std::uint32_t length = 0;
+  };
+  std::vector<RingShape> rings;  // ascending slot
+
+  Parts parts() const { return fine.layout.parts(); }
 };
 
 class Series {
@@ -61,9 +67,9 @@ class Series {
     if (active_ == nullptr) {
       return;
     }
-    if (!active_->buckets.empty()) {
-      __builtin_prefetch(&active_->buckets.back());
-      __builtin_prefetch(reinterpret_cast<const char*>(&active_->buckets.back()) + 64);
+    if (const std::size_t rows = active_->rows.size(); rows > 0) {
+      __builtin_prefetch(active_->rows.parts(rows - 1));
+      __builtin_prefetch(active_->rows.parts(rows - 1) + 64);
     }
     __builtin_prefetch(active_->samples.data() + active_->samples.size());
   }
@@ -135,6 +141,7 @@ class Series {
   double last_value() const { return last_.value; }
   const std::optional<double>& retained() const { return retained_; }
   Time sealed_until() const { return sealed_until_; }
+  Parts parts() const { return timing_->parts(); }
 
  private:
   friend class SeriesCodec;
@@ -150,31 +157,43 @@ class Series {
     Aggregate known;
   };
 
+  // The hour or day that sealed buckets are merged into; no row: nothing of it is known yet.
+  struct Coarse {
+    Time start;
+    Time end;
+    std::vector<std::byte> row;
+  };
+
   // What only a series needs that time can change.
   struct Active {
+    explicit Active(const Timing& timing) : rows(timing.fine) {}
+
     std::vector<Point> samples;
-    std::vector<Bucket> buckets;
+    Rows rows;  // the unsealed buckets
     std::vector<Ring> rings;
-    Bucket hour;
-    Bucket day;
+    Coarse hour;
+    Coarse day;
+    // Of the first sample before late ones, until settle().
+    std::optional<Time> began_before;
     mutable std::vector<Merged> merged;  // only spares work
   };
 
   const Active& active() const;
   Active& activate();
 
-  // The bucket of `time`, which is in or after the last one.
-  static Bucket& bucket_at(std::vector<Bucket>& buckets, Duration resolution, Time time);
+  void add_sample(Rows& rows, Time time, double value) const;
   // Adds `value` held over [from, to).
-  static void add_held(std::vector<Bucket>& buckets, Duration resolution, double value, Time from,
-                       Time to);
+  void add_held(Rows& rows, double value, Time from, Time to) const;
   Taken insert(Time time, double value);
-  // After the buckets from `first_start` on were made anew from `old`: what settle() returns.
-  std::vector<Span> take_revs(const std::vector<Bucket>& old, Time first_start);
+  // After the buckets from `first` on were made anew from `old`: what settle() returns.
+  std::vector<Span> take_revs(const Rows& old, std::size_t first);
   Aggregate sealed_window(Time start, Time end, Duration slot) const;
   // Adds what is known of [start, end) and not sealed.
   void add_open(Aggregate& known, Time start, Time end, Time now) const;
-  void merge_into_tier(Bucket& tier_bucket, Tier tier, const Bucket& bucket);
+  Coarse& coarse(Tier tier) const { return tier == Tier::hour ? active_->hour : active_->day; }
+  // What is sealed of the tier's newest bucket, if anything is known of it.
+  std::optional<Bucket> coarse_bucket(Tier tier) const;
+  void put_coarse(Tier tier, const Bucket& bucket);
   void close_tiers(Time end, SeriesId id, Effects& effects);
   std::pair<Time, Time> tier_bounds(Tier tier, Time time) const;
   void note_decimals(double value);

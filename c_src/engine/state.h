@@ -61,7 +61,9 @@ struct SeriesEntry {
 
 struct StreamState {
   const StreamPlan* plan = nullptr;
-  Timing timing;
+  Duration resolution{};
+  Duration lateness{};
+  std::vector<Timing> fields;  // as Stream::fields; the series point to them
   bool has_change_outputs = false;
   Duration reach{0};  // how far back what is sealed may be read from memory
   std::uint32_t series_count = 0;
@@ -71,8 +73,8 @@ struct StreamState {
   Time closed_until = time_from_ms(0);
   Time sealed_until = time_from_ms(0);
 
-  Time next_close() const { return closed_until + timing.resolution + kPublishDelay; }
-  Time next_seal() const { return sealed_until + timing.resolution + timing.lateness; }
+  Time next_close() const { return closed_until + resolution + kPublishDelay; }
+  Time next_seal() const { return sealed_until + resolution + lateness; }
 };
 
 struct Instance {

@@ -12,13 +12,6 @@
 
 namespace rollup::expression {
 
-std::string_view to_string(Function function) {
-  static constexpr std::array<std::string_view, 12> kNames = {"value", "age",  "avg",    "mean",
-                                                              "min",   "max",  "sum",    "count",
-                                                              "first", "last", "stddev", "delta"};
-  return kNames.at(static_cast<std::size_t>(function));
-}
-
 Result<Condition> Condition::parse(std::string_view text) { return Parser(text).parse(); }
 
 Outcome Condition::evaluate(std::span<const Reading> readings) const {
@@ -87,15 +80,16 @@ Op mirrored(Op op) {
   }
 }
 
-// Whether a reading of `function` can lie in the range: counts are whole, ages whole milliseconds,
-// and neither these nor a deviation are negative.
-bool has_reading(Range range, Function function) {
-  const bool is_count = function == Function::count;
-  const bool is_age = function == Function::age;
-  if (is_count || is_age || function == Function::stddev) {
+// Whether what the reference reads can lie in the range: counts are whole, ages whole milliseconds,
+// and some are never negative.
+bool has_reading(Range range, const Reference& reference) {
+  const bool is_age = reference.function == Function::age;
+  const bool is_over_time = reference.function == Function::over_time;
+  const bool is_whole = is_over_time && row_of(reference.statistic).decimals == Decimals::none;
+  if (is_age || (is_over_time && row_of(reference.statistic).is_never_negative)) {
     range.lower = std::fmax(range.lower, 0);
   }
-  if (is_count || is_age) {
+  if (is_whole || is_age) {
     const double scale = is_age ? 1000 : 1;
     return std::ceil(range.lower * scale) <= std::floor(range.upper * scale);
   }
@@ -148,7 +142,7 @@ bool surely_overlap(const Condition& raise, const Condition& clear) {
   for (const Range& a : ranges_where(raised->op, raised->limit)) {
     for (const Range& b : ranges_where(cleared->op, cleared->limit)) {
       const Range both{std::fmax(a.lower, b.lower), std::fmin(a.upper, b.upper)};
-      if (has_reading(both, raise.references_.front().function)) {
+      if (has_reading(both, raise.references_.front())) {
         return true;
       }
     }

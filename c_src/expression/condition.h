@@ -18,18 +18,20 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "expression/step.h"
+#include "model/statistic.h"
 
 namespace rollup::expression {
 
-enum class Function { value, age, avg, mean, min, max, sum, count, first, last, stddev, delta };
-
-std::string_view to_string(Function function);
+// The newest value, the seconds since it came, or a statistic over a time.
+enum class Function { value, age, over_time };
 
 // Something that a condition reads from a series.
 struct Reference {
   std::string stream;  // empty: the alert's own series
   Function function = Function::value;
-  Duration over{0};  // the time in brackets; 0 for value and age
+  // Of over_time; the time in brackets, 0 for the others.
+  Duration over{0};
+  Statistic statistic = Statistic::avg;
 
   friend bool operator==(const Reference&, const Reference&) = default;
 };

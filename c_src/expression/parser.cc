@@ -9,11 +9,6 @@
 namespace rollup::expression {
 namespace {
 
-constexpr std::array kFunctions = {Function::value, Function::age,    Function::avg,
-                                   Function::mean,  Function::min,    Function::max,
-                                   Function::sum,   Function::count,  Function::first,
-                                   Function::last,  Function::stddev, Function::delta};
-
 constexpr std::string_view kOperandExpected =
     "expected a number, a duration, value, age, avg(5m) or another function, or (";
 
@@ -26,14 +21,16 @@ constexpr std::array<std::pair<std::string_view, Op>, 6> kComparisons = {{
     {"!=", Op::not_equal},
 }};
 
-bool is_over_time(Function function) {
-  return function != Function::value && function != Function::age;
-}
-
-std::optional<Function> parse_function(std::string_view name) {
-  const auto* const found = std::find_if(kFunctions.begin(), kFunctions.end(),
-                                         [name](Function f) { return to_string(f) == name; });
-  return found == kFunctions.end() ? std::nullopt : std::optional(*found);
+// What a function reads; its stream and time are still to come.
+std::optional<Reference> parse_function(std::string_view name) {
+  if (name == "value" || name == "age") {
+    return Reference{.stream = {}, .function = name == "age" ? Function::age : Function::value};
+  }
+  const std::optional<Statistic> statistic = parse_statistic(name);
+  if (!statistic) {
+    return std::nullopt;
+  }
+  return Reference{.stream = {}, .function = Function::over_time, .statistic = *statistic};
 }
 
 std::string lower_case(std::string_view text) {
@@ -251,51 +248,51 @@ Parser::Parsed Parser::reference() {
     operand.content = first.content;
     return operand;
   }
-  Reference reference;
+  std::string stream;
   Token name = first;
   if (has_stream) {
-    reference.stream = first.kind == TokenKind::text ? first.content : std::string(text_of(first));
-    if (reference.stream.empty()) {
+    stream = first.kind == TokenKind::text ? first.content : std::string(text_of(first));
+    if (stream.empty()) {
       return error_at(first.begin, "the name of a stream is missing between the quotes");
     }
     advance();
     if (token_.kind != TokenKind::name) {
-      return unexpected("expected a function of stream " + in_quotes(reference.stream) +
+      return unexpected("expected a function of stream " + in_quotes(stream) +
                         ", e.g. value or avg(5m)");
     }
     name = token_;
     advance();
   }
-  const std::optional<Function> function = parse_function(text_of(name));
-  if (!function) {
+  std::optional<Reference> reference = parse_function(text_of(name));
+  if (!reference) {
     return unknown_name(name, has_stream);
   }
-  reference.function = *function;
+  reference->stream = std::move(stream);
   Step step{.op = Op::reference, .text_end = static_cast<std::uint32_t>(name.end)};
-  if (is_over_time(*function)) {
-    const std::optional<Duration> over = brackets(*function);
+  const std::string function(text_of(name));
+  if (reference->function == Function::over_time) {
+    const std::optional<Duration> over = brackets(function);
     if (!over) {
       return std::nullopt;
     }
-    reference.over = *over;
+    reference->over = *over;
     step.text_end = static_cast<std::uint32_t>(token_.end);
     advance();
   } else if (is_symbol("(")) {
-    return error_at(token_.begin, std::string(to_string(*function)) + " takes no brackets");
+    return error_at(token_.begin, function + " takes no brackets");
   }
   std::vector<Reference>& known = condition_.references_;
-  const auto found = std::find(known.begin(), known.end(), reference);
+  const auto found = std::find(known.begin(), known.end(), *reference);
   step.reference = static_cast<std::uint32_t>(found - known.begin());
   if (found == known.end()) {
-    known.push_back(std::move(reference));
+    known.push_back(std::move(*reference));
   }
   emit(step);
   return operand;
 }
 
 // "(" duration ")"; the closing bracket is left as the current token.
-std::optional<Duration> Parser::brackets(Function function) {
-  const std::string name(to_string(function));
+std::optional<Duration> Parser::brackets(const std::string& name) {
   const std::string expected = name + " needs a time in brackets, e.g. " + name + "(5m)";
   if (!is_symbol("(")) {
     return unexpected(expected);
@@ -414,11 +411,13 @@ std::nullopt_t Parser::unexpected(const std::string& expected) {
 }
 
 std::nullopt_t Parser::unknown_name(const Token& name, bool has_stream) {
-  std::vector<std::string> known;
+  std::vector<std::string> known = {"value", "age"};
+  for (const StatisticRow& row : kStatistics) {
+    known.emplace_back(row.name);
+  }
   std::string list;
-  for (const Function function : kFunctions) {
-    known.emplace_back(to_string(function));
-    list += (list.empty() ? "" : ", ") + known.back();
+  for (const std::string& each : known) {
+    list += (list.empty() ? "" : ", ") + each;
   }
   const std::string_view text = text_of(name);
   std::string message = "unknown function " + in_quotes(text);

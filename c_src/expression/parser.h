@@ -48,7 +48,7 @@ class Parser {
   Parsed factor();
   Parsed group();
   Parsed reference();
-  std::optional<Duration> brackets(Function function);
+  std::optional<Duration> brackets(const std::string& name);
 
   Parsed joined(Op op, const Operand& left, const Token& word, const Parsed& right);
   Parsed calculated(Op op, const Operand& left, const Parsed& right);

@@ -23,7 +23,7 @@ void save_output(const Output& from, pb::OutputRules& to) {
   to.set_format(static_cast<std::uint32_t>(from.format));
   to.set_window_ms(from.window.count());
   to.set_every_ms(from.every.count());
-  to.set_aggregate(static_cast<std::uint32_t>(from.aggregate));
+  to.set_statistic(static_cast<std::uint32_t>(from.statistic));
   if (from.sparkline) {
     to.mutable_sparkline()->set_span_ms(from.sparkline->span.count());
     to.mutable_sparkline()->set_points(from.sparkline->points);
@@ -44,9 +44,9 @@ Output load_output(const pb::OutputRules& from) {
   to.format = enum_of(from.format(), OutputFormat::protobuf);
   to.window = Duration{from.window_ms()};
   to.every = Duration{from.every_ms()};
-  to.aggregate = from.aggregate() < std::size(kAggregateKinds)
-                     ? static_cast<AggregateKind>(from.aggregate())
-                     : AggregateKind::avg;
+  to.statistic = from.statistic() < std::size(kStatistics)
+                     ? static_cast<Statistic>(from.statistic())
+                     : Statistic::avg;
   if (from.has_sparkline()) {
     to.sparkline = Sparkline{Duration{from.sparkline().span_ms()}, from.sparkline().points()};
   }

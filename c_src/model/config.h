@@ -34,7 +34,7 @@ struct Output {
   OutputFormat format = OutputFormat::json;
   Duration window{};
   Duration every{};
-  AggregateKind aggregate = AggregateKind::avg;
+  Statistic statistic = Statistic::avg;
   std::optional<Sparkline> sparkline;
   PublishOn on = PublishOn::interval;
   double deadband = 0;

@@ -41,17 +41,17 @@ void read_each(Failure& failure, const Term* list, const std::string& place, con
   }
 }
 
-AggregateKind read_aggregate(MapReader& reader, std::string_view key) {
+Statistic read_statistic(MapReader& reader, std::string_view key) {
   const Term* term = reader.term(key);
   if (term == nullptr) {
-    return AggregateKind::avg;
+    return Statistic::avg;
   }
   const std::string* name = term->as_atom();
-  const std::optional<AggregateKind> kind = name ? parse_aggregate(*name) : std::nullopt;
-  if (!kind) {
-    reader.failure().expected(reader.place_of(key), "the name of an aggregate", *term);
+  const std::optional<Statistic> statistic = name ? parse_statistic(*name) : std::nullopt;
+  if (!statistic) {
+    reader.failure().expected(reader.place_of(key), "the name of a statistic", *term);
   }
-  return kind.value_or(AggregateKind::avg);
+  return statistic.value_or(Statistic::avg);
 }
 
 std::optional<Sparkline> read_sparkline(MapReader& reader) {
@@ -82,7 +82,7 @@ Output read_output(Failure& failure, const Term& term, const std::string& place)
                                                          {"protobuf", OutputFormat::protobuf}});
   output.window = reader.duration("window_ms");
   output.every = reader.duration("every_ms");
-  output.aggregate = read_aggregate(reader, "aggregate");
+  output.statistic = read_statistic(reader, "statistic");
   output.sparkline = read_sparkline(reader);
   output.on = reader.choice<PublishOn>("on", {{"interval", PublishOn::interval},
                                               {"change", PublishOn::change},

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kIntegerMin = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kIntegerMax = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t kAggregatesMax = std::size(kAggregateKinds);
+constexpr std::size_t kStatisticsMax = std::size(kStatistics);
 
 template <class T>
 Result<T> checked(const Failure& failure, T value) {
@@ -91,13 +91,13 @@ query::HistoryRequest read_history_request(Failure& failure, const Term& term) {
   if (const Term* aggregates = reader.term("aggregates")) {
     const std::string place = reader.place_of("aggregates");
     const std::vector<Term>& items = read_list(failure, *aggregates, place);
-    if (items.size() > kAggregatesMax) {
+    if (items.size() > kStatisticsMax) {
       failure.set(place, "each aggregate at most once");
     }
     for (const Term& item : items) {
       const std::string* name = item.as_atom();
-      if (const auto kind = name == nullptr ? std::nullopt : parse_aggregate(*name)) {
-        request.aggregates.push_back(*kind);
+      if (const auto statistic = name == nullptr ? std::nullopt : parse_statistic(*name)) {
+        request.statistics.push_back(*statistic);
       } else {
         failure.expected(place, "names of aggregates", item);
       }

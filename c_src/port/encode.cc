@@ -181,7 +181,7 @@ void write(TermWriter& writer, const query::HistoryAnswer& answer) {
     writer.tuple(2).integer(to_ms(row.start)).list(row.values.size());
     for (std::size_t column = 0; column < row.values.size(); ++column) {
       const std::optional<double>& value = row.values[column];
-      if (value && answer.aggregates[column] == AggregateKind::count) {
+      if (value && answer.statistics[column] == Statistic::count) {
         writer.count(static_cast<std::uint64_t>(*value));
       } else {
         write(writer, value);

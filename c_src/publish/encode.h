@@ -20,7 +20,7 @@ namespace rollup::publish {
 
 struct SummaryStyle {
   OutputFormat format = OutputFormat::json;
-  AggregateKind aggregate = AggregateKind::avg;  // for `number`
+  Statistic statistic = Statistic::avg;  // for `number`
   std::string unit;
   int decimals = 0;  // resolution of the series' values
   std::size_t bytes_max = 4096;
@@ -55,7 +55,7 @@ std::string alert_text(const AlertFacts& facts, std::string_view message, Time b
 
 // How many decimals an aggregate is shown with: those of the values; averages of whole numbers get
 // 2, for an average of whole numbers is seldom one; a count has none.
-int decimals_for(AggregateKind aggregate, int decimals);
+int decimals_for(Statistic statistic, int decimals);
 
 // Text from devices made harmless in what people read: control characters and those that turn the
 // direction of text are dropped; "xmpp:", which clients make a link, and '<' before what could be a

@@ -14,37 +14,32 @@ namespace rollup::publish {
 namespace {
 
 // What an encoder gives up, step by step, to stay within its limit.
-enum class Detail { full, without_curve, without_aggregates, value_only };
-constexpr Detail kDetails[] = {Detail::full, Detail::without_curve, Detail::without_aggregates,
+enum class Detail { full, without_curve, without_statistics, value_only };
+constexpr Detail kDetails[] = {Detail::full, Detail::without_curve, Detail::without_statistics,
                                Detail::value_only};
 
-// In the order of the members. `count` has a place of its own.
-constexpr AggregateKind kShown[] = {AggregateKind::avg,  AggregateKind::mean,  AggregateKind::min,
-                                    AggregateKind::max,  AggregateKind::sum,   AggregateKind::first,
-                                    AggregateKind::last, AggregateKind::stddev};
-
-// The aggregates that are known: of a window that is covered by half (SEMANTICS 2.4), but the count
+// The statistics that are known: of a window that is covered by half (SEMANTICS 2.4), but the count
 // always is. The sum of no samples is 0, but it says nothing.
-std::optional<double> shown_value(const Summary& summary, AggregateKind kind) {
+std::optional<double> shown_value(const Summary& summary, Statistic statistic) {
   const Aggregate& aggregate = summary.aggregate;
-  if (aggregate.empty() || (!summary.is_known && kind != AggregateKind::count) ||
-      (kind == AggregateKind::sum && aggregate.count == 0)) {
+  if (aggregate.empty() || (!summary.is_known && statistic != Statistic::count) ||
+      (statistic == Statistic::sum && aggregate.count == 0)) {
     return std::nullopt;
   }
-  return value_of(aggregate, kind);
+  return value_of(aggregate, statistic);
 }
 
 // What a message with all members tells. While neither the value nor the window is known it has
 // one more number, the newest sample or the range of what was held: clients take the first number
 // for the value, and it must not be the count (docs/PAYLOADS.md).
-std::optional<double> told_value(const Summary& summary, AggregateKind kind) {
+std::optional<double> told_value(const Summary& summary, Statistic statistic) {
   const Aggregate& aggregate = summary.aggregate;
-  const bool is_last = kind == AggregateKind::last;
-  const bool is_bound = kind == AggregateKind::min || kind == AggregateKind::max;
+  const bool is_last = statistic == Statistic::last;
+  const bool is_bound = statistic == Statistic::min || statistic == Statistic::max;
   if (!summary.is_known && !summary.value && (aggregate.count > 0 ? is_last : is_bound)) {
-    return value_of(aggregate, kind);
+    return value_of(aggregate, statistic);
   }
-  return shown_value(summary, kind);
+  return shown_value(summary, statistic);
 }
 
 bool has_curve(const Summary& summary) {
@@ -53,7 +48,7 @@ bool has_curve(const Summary& summary) {
 }
 
 // `value` stands first, null included: no number may come before it, and while it is null none but
-// an aggregate in its unit (docs/PAYLOADS.md).
+// a statistic in its unit (docs/PAYLOADS.md).
 std::string json(const Summary& summary, const SummaryStyle& style, Detail detail) {
   JsonObject object;
   object.number("value", summary.value, style.decimals);
@@ -62,13 +57,14 @@ std::string json(const Summary& summary, const SummaryStyle& style, Detail detai
   }
   const std::string unit = safe_text(style.unit);
   if (!unit.empty()) {
-    object.text("unit", shortened(unit, detail == Detail::without_aggregates ? 32 : unit.size()));
+    object.text("unit", shortened(unit, detail == Detail::without_statistics ? 32 : unit.size()));
   }
   bool has_number = summary.value.has_value();
-  for (const AggregateKind kind : kShown) {
-    const std::optional<double> value = told_value(summary, kind);
-    if (value && (!has_number || detail != Detail::without_aggregates)) {
-      object.number(to_string(kind), value, decimals_for(kind, style.decimals));
+  for (const StatisticRow& row : kStatistics) {
+    const std::optional<double> value =
+        row.in_message ? told_value(summary, row.statistic) : std::nullopt;
+    if (value && (!has_number || detail != Detail::without_statistics)) {
+      object.number(row.name, value, decimals_for(row.statistic, style.decimals));
       has_number = has_number || std::isfinite(*value);
     }
   }
@@ -80,7 +76,7 @@ std::string json(const Summary& summary, const SummaryStyle& style, Detail detai
   object.integer("rev", summary.rev);
   object.truth("final", summary.final);
   if (detail == Detail::full && !summary.spark.empty()) {
-    object.numbers("spark", summary.spark, decimals_for(AggregateKind::avg, style.decimals));
+    object.numbers("spark", summary.spark, decimals_for(Statistic::avg, style.decimals));
   }
   return object.finish();
 }
@@ -97,9 +93,9 @@ std::optional<std::string> encode_json(const Summary& summary, const SummaryStyl
 }
 
 std::optional<std::string> encode_number(const Summary& summary, const SummaryStyle& style) {
-  const std::optional<double> value = shown_value(summary, style.aggregate);
+  const std::optional<double> value = shown_value(summary, style.statistic);
   std::string payload =
-      value ? format_number(*value, decimals_for(style.aggregate, style.decimals)) : "";
+      value ? format_number(*value, decimals_for(style.statistic, style.decimals)) : "";
   // Half a number is another number.
   if (payload.empty() || !fits_padded(payload.size(), style.bytes_max)) {
     return std::nullopt;
@@ -108,10 +104,13 @@ std::optional<std::string> encode_number(const Summary& summary, const SummarySt
   return payload;
 }
 
+// In the order in which people read them.
+constexpr Statistic kStatisticsInText[] = {Statistic::min, Statistic::mean, Statistic::max};
+
 // Beside whole numbers an average with two decimals reads like another quantity; without any, that
 // of a switch would be 0 or 1.
-int decimals_in_text(AggregateKind kind, int decimals) {
-  return std::min(decimals_for(kind, decimals), std::max(decimals, 1));
+int decimals_in_text(Statistic statistic, int decimals) {
+  return std::min(decimals_for(statistic, decimals), std::max(decimals, 1));
 }
 
 std::string first_line(const Summary& summary, const SummaryStyle& style) {
@@ -123,12 +122,12 @@ std::string first_line(const Summary& summary, const SummaryStyle& style) {
     line += " " + unit;
   }
   std::string parts;
-  for (const AggregateKind kind : {AggregateKind::min, AggregateKind::mean, AggregateKind::max}) {
-    const std::optional<double> value = shown_value(summary, kind);
+  for (const Statistic statistic : kStatisticsInText) {
+    const std::optional<double> value = shown_value(summary, statistic);
     const std::string number =
-        value ? format_fixed(*value, decimals_in_text(kind, style.decimals)) : "";
+        value ? format_fixed(*value, decimals_in_text(statistic, style.decimals)) : "";
     if (!number.empty()) {
-      parts += (parts.empty() ? "" : " · ") + std::string(to_string(kind)) + " " + number;
+      parts += (parts.empty() ? "" : " · ") + std::string(to_string(statistic)) + " " + number;
     }
   }
   if (!parts.empty()) {
@@ -157,17 +156,13 @@ v1::Summary message(const Summary& summary, const SummaryStyle& style) {
     message.set_value(*summary.value);
   }
   message.set_unit(safe_text(style.unit));
-  const std::pair<AggregateKind, void (v1::Summary::*)(double)> setters[] = {
-      {AggregateKind::avg, &v1::Summary::set_avg},
-      {AggregateKind::mean, &v1::Summary::set_mean},
-      {AggregateKind::min, &v1::Summary::set_min},
-      {AggregateKind::max, &v1::Summary::set_max},
-      {AggregateKind::sum, &v1::Summary::set_sum},
-      {AggregateKind::first, &v1::Summary::set_first},
-      {AggregateKind::last, &v1::Summary::set_last},
-      {AggregateKind::stddev, &v1::Summary::set_stddev}};
-  for (const auto& [kind, set] : setters) {
-    if (const std::optional<double> value = told_value(summary, kind)) {
+  const std::pair<Statistic, void (v1::Summary::*)(double)> setters[] = {
+      {Statistic::avg, &v1::Summary::set_avg},   {Statistic::mean, &v1::Summary::set_mean},
+      {Statistic::min, &v1::Summary::set_min},   {Statistic::max, &v1::Summary::set_max},
+      {Statistic::sum, &v1::Summary::set_sum},   {Statistic::first, &v1::Summary::set_first},
+      {Statistic::last, &v1::Summary::set_last}, {Statistic::stddev, &v1::Summary::set_stddev}};
+  for (const auto& [statistic, set] : setters) {
+    if (const std::optional<double> value = told_value(summary, statistic)) {
       (message.*set)(*value);
     }
   }

@@ -71,17 +71,16 @@ bool may_begin_tag(char c) {
 
 }  // namespace
 
-int decimals_for(AggregateKind aggregate, int decimals) {
-  switch (aggregate) {
-    case AggregateKind::count:
+int decimals_for(Statistic statistic, int decimals) {
+  switch (row_of(statistic).decimals) {
+    case Decimals::none:
       return 0;
-    case AggregateKind::avg:
-    case AggregateKind::mean:
-    case AggregateKind::stddev:
+    case Decimals::at_least_two:
       return decimals == 0 ? 2 : decimals;
-    default:
-      return decimals;
+    case Decimals::as_series:
+      break;
   }
+  return decimals;
 }
 
 std::string safe_text(std::string_view text) {

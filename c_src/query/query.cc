@@ -25,12 +25,13 @@ std::vector<Slot> slots_of(const HistoryRange& range, const StepGrid& grid, std:
   return slots;
 }
 
-HistoryRow row_of(const Slot& slot, bool is_known, std::span<const AggregateKind> kinds) {
+HistoryRow row_of(const Slot& slot, bool is_known, std::span<const Statistic> statistics) {
   HistoryRow row;
   row.start = slot.start;
-  for (const AggregateKind kind : kinds) {
-    row.values.push_back(is_known || kind == AggregateKind::count ? value_of(slot.aggregate, kind)
-                                                                  : std::nullopt);
+  for (const Statistic statistic : statistics) {
+    row.values.push_back(is_known || statistic == Statistic::count
+                             ? value_of(slot.aggregate, statistic)
+                             : std::nullopt);
   }
   return row;
 }
@@ -64,7 +65,7 @@ Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& n
   if (request.max == 0) {
     return fail(ErrorCode::bad_request, "max", "expected at least 1");
   }
-  if (request.aggregates.size() > std::size(kAggregateKinds)) {
+  if (request.statistics.size() > std::size(kStatistics)) {
     return fail(ErrorCode::bad_request, "aggregates", "each aggregate at most once");
   }
   const std::optional<SeriesId> id = find(request.series);
@@ -97,14 +98,14 @@ Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& n
   answer.from = range->from;
   answer.to = range->to;
   answer.step = range->step;
-  answer.aggregates = request.aggregates;
-  const AggregateKind curve_kind =
-      request.aggregates.empty() ? AggregateKind::avg : request.aggregates.front();
+  answer.statistics = request.statistics;
+  const Statistic curve_statistic =
+      request.statistics.empty() ? Statistic::avg : request.statistics.front();
   std::vector<std::optional<double>> curve;
   for (const Slot& slot : slots) {
     const bool is_known = reader.is_known(slot);
-    answer.rows.push_back(row_of(slot, is_known, request.aggregates));
-    curve.push_back(is_known ? value_of(slot.aggregate, curve_kind) : std::nullopt);
+    answer.rows.push_back(row_of(slot, is_known, request.statistics));
+    curve.push_back(is_known ? value_of(slot.aggregate, curve_statistic) : std::nullopt);
   }
   answer.spark = sparkline(curve);
   range->next = slots.back().end;

@@ -75,8 +75,8 @@ struct HistoryRequest {
   std::optional<Duration> last;
   // Length of a row; nothing: what gives about 60 rows.
   std::optional<Duration> step;
-  std::vector<AggregateKind> aggregates;  // the values of a row, in this order
-  std::size_t max = 0;                    // rows, at most limits.rows
+  std::vector<Statistic> statistics;  // the values of a row, in this order
+  std::size_t max = 0;                // rows, at most limits.rows
   // `next` of the answer before: goes on with its range and step, whatever the time is now. Empty:
   // the beginning.
   std::string after;
@@ -97,7 +97,7 @@ struct HistoryAnswer {
   Time from;
   Time to;
   Duration step{};
-  std::vector<AggregateKind> aggregates;
+  std::vector<Statistic> statistics;
   std::vector<HistoryRow> rows;  // of this page, oldest first
   // One character a row: its first aggregate (avg if none was asked for).
   std::string spark;

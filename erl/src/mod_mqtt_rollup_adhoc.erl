@@ -16,7 +16,6 @@
 
 -define(NS_VALIDATE, <<"http://jabber.org/protocol/xdata-validate">>).
 -define(ROWS, 100).
--define(AGGREGATES, [avg, mean, min, max, sum, count, first, last, stddev]).
 
 -type node_name() :: history | series | status.
 -type page() :: #{rows_max := pos_integer(), language := mod_mqtt_rollup_text:language()}.
@@ -115,7 +114,7 @@ form(history, #{language := L} = Page) ->
                 values = [<<"avg">>, <<"min">>, <<"max">>],
                 options = [
                     #xdata_option{label = name(Aggregate), value = name(Aggregate)}
-                 || Aggregate <- ?AGGREGATES
+                 || Aggregate <- mod_mqtt_rollup_options:statistics()
                 ],
                 sub_els = [validate(<<"xs:string">>, [])]
             },
@@ -251,7 +250,7 @@ rows(Values, #{rows_max := Max, language := Language}) ->
 aggregates([], _) ->
     [avg, min, max];
 aggregates(Names, Language) ->
-    Known = [{name(Aggregate), Aggregate} || Aggregate <- ?AGGREGATES],
+    Known = [{name(Aggregate), Aggregate} || Aggregate <- mod_mqtt_rollup_options:statistics()],
     case [Name || Name <- Names, not lists:keymember(Name, 1, Known)] of
         [] ->
             [Aggregate || {Name, Aggregate} <- Known, lists:member(Name, Names)];

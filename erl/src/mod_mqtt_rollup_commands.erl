@@ -83,7 +83,7 @@ commands() ->
                 "values are the aggregates in the order asked for, with semicolons between them. Unknown ones "
                 "are empty. Last and step are durations such as 24h and 5m; empty ones mean 24h and what "
                 "gives about 60 rows. Aggregates is a list with commas of avg, mean, min, max, sum, count, "
-                "first, last, stddev; an empty one means avg,min,max.",
+                "first, last, stddev, delta; an empty one means avg,min,max.",
             module = ?MODULE,
             function = history,
             args = [
@@ -324,12 +324,13 @@ duration(Name, Text) ->
 aggregates(<<>>) ->
     [avg, min, max];
 aggregates(Text) ->
-    Known = [avg, mean, min, max, sum, count, first, last, stddev],
+    Known = mod_mqtt_rollup_options:statistics(),
     Names = [string:trim(Name) || Name <- binary:split(Text, <<",">>, [global])],
     case [Found || Name <- Names, Found <- Known, atom_to_binary(Found, utf8) =:= Name] of
         Found when length(Found) =:= length(Names), Found =/= [] -> Found;
         _ ->
-            fail({bad_request, <<"aggregates">>, <<"expected some of avg,mean,min,max,sum,count,first,last,stddev">>})
+            All = lists:join(",", [atom_to_list(Each) || Each <- Known]),
+            fail({bad_request, <<"aggregates">>, iolist_to_binary(["expected some of ", All])})
     end.
 
 -spec fail(mod_mqtt_rollup_query:failure()) -> no_return().

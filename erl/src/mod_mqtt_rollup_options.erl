@@ -9,7 +9,7 @@
 %% binaries, and whatever looks like a number as a number.
 -module(mod_mqtt_rollup_options).
 
--export([table/1, validator/1, default/1, fill/3, docs/1, default_text/1, subtable/1]).
+-export([statistics/0, table/1, validator/1, default/1, fill/3, docs/1, default_text/1, subtable/1]).
 
 -export_type([option/0, table/0, doc/0]).
 
@@ -44,11 +44,16 @@
     {atom(), #{value := string(), desc := binary()}}
     | {atom(), #{value := string(), desc := binary()}, [doc()]}.
 
--define(AGGREGATES, [avg, mean, min, max, sum, count, first, last, stddev]).
 
 %%%===================================================================
 %%% The table
 %%%===================================================================
+
+%% @doc What can be asked of a series, in the order in which it is shown: the names of the program's
+%% table (c_src/model/statistic.h).
+-spec statistics() -> [atom(), ...].
+statistics() ->
+    [avg, mean, min, max, sum, count, first, last, stddev, delta].
 
 %% @doc The options of each map, in the order in which they are documented.
 -spec table(table()) -> [option()].
@@ -159,7 +164,7 @@ table(output) ->
         o(format, {enum, [json, number, text, protobuf]}, json, "What is sent"),
         o(window, {duration, 1000, forever}, '1h', "Aggregates are over this time until now"),
         o(every, {duration, 1000, forever}, {follows, "the resolution"}, "How often they are published"),
-        o(aggregate, {enum, ?AGGREGATES}, avg, "Which one `number` sends"),
+        o(statistic, {enum, statistics()}, avg, "Which one `number` sends"),
         o(sparkline, {options_or, none, sparkline}, none, "Averages for a small drawing"),
         o(on, {enum, [interval, change, close]}, interval,
           "Whether it is published at each interval, when the value changes, or when a window is over"),

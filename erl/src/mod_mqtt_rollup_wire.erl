@@ -171,5 +171,5 @@ atoms() ->
         [topic_collision, bad_template, alerts_per_rule] ++
         [names, more, rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
         [decimals, from_ms, to_ms, step_ms, spark] ++
-        [avg, mean, min, max, sum, first, last, stddev] ++
+        mod_mqtt_rollup_options:statistics() ++
         [id, alert, phase, alarm, to, body, replaces, fresh, at_ms].

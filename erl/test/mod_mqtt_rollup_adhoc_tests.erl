@@ -74,7 +74,7 @@ wrong_fields_are_named_test_() ->
             {series([{<<"max">>, [<<"5001">>]}]), <<"Field max: expected a number from 1 to 5000">>},
             {series([{<<"max">>, [<<"many">>]}]), <<"Field max: expected a number from 1 to 5000">>},
             {series([{<<"aggregates">>, [<<"median">>]}]),
-                <<"Field aggregates: expected some of: avg, mean, min, max, sum, count, first, last, stddev">>}
+                <<"Field aggregates: expected some of: avg, mean, min, max, sum, count, first, last, stddev, delta">>}
         ]
     ].
 

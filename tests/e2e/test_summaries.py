@@ -17,7 +17,7 @@ streams:
     publish:
       - {topic: "stats/{series}", window: 10m, every: 1s, sparkline: {span: 1m, points: 12}}
       - {topic: "text/{series}", format: text, window: 10m, every: 1s, sparkline: {span: 1m, points: 12}}
-      - {topic: "number/{series}", format: number, aggregate: max, window: 10m, every: 1s}
+      - {topic: "number/{series}", format: number, statistic: max, window: 10m, every: 1s}
       - {topic: "proto/{series}", format: protobuf, window: 10m, every: 1s}
   climate:
     topic: "zigbee/{device}"
@@ -76,7 +76,7 @@ def test_the_text_summary_has_a_line_for_people_and_a_sparkline(server, kitchen)
     assert len(message.payload) <= 4096
 
 
-def test_the_number_is_the_aggregate_alone(server, kitchen):
+def test_the_number_is_the_statistic_alone(server, kitchen):
     message = retained(server.mqtt_port, "number/home/kitchen/temperature", "alice@localhost", "alice")
     assert float(message.text) == 22.0
 

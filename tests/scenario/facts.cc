@@ -29,8 +29,8 @@ std::string range_text(Time from, Time to, Time start) {
 }
 
 void add_aggregates(Facts& facts, const Aggregate& aggregate) {
-  for (const AggregateKind kind : kAggregateKinds) {
-    facts.emplace_back(to_string(kind), number_text(value_of(aggregate, kind)));
+  for (const StatisticRow& row : kStatistics) {
+    facts.emplace_back(row.name, number_text(value_of(aggregate, row.statistic)));
   }
 }
 

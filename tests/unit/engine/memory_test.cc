@@ -44,8 +44,7 @@ using namespace std::chrono_literals;
 class SeriesMemoryTest : public testing::Test {
  protected:
   SeriesMemoryTest() {
-    timing_.resolution = 60s;
-    timing_.lateness = 60s;
+    timing_.fine = {Layout(kGaugeParts), 60s};
     timing_.hold = 60s;
     timing_.keeps = {true, true, true, true};
   }
@@ -55,8 +54,8 @@ class SeriesMemoryTest : public testing::Test {
     Effects effects;
     for (const Time end = now_ + span; now_ < end; now_ += 20s) {
       series.observe(now_, 20 + static_cast<double>(to_ms(now_) / 20'000 % 50) / 10);
-      series.hold_to(floor_to(now_, timing_.resolution));
-      series.seal_to(floor_to(now_ - timing_.lateness, timing_.resolution), 0, effects);
+      series.hold_to(floor_to(now_, 60s));
+      series.seal_to(floor_to(now_ - 60s, 60s), 0, effects);
       effects.clear();
     }
   }
@@ -66,7 +65,7 @@ class SeriesMemoryTest : public testing::Test {
 };
 
 TEST_F(SeriesMemoryTest, ASeriesAtRestIsARowThatOwnsNothing) {
-  timing_.rings = {{60s, 62}};
+  timing_.rings = {{timing_.fine, 62}};
   EXPECT_LE(sizeof(Series), 264U);
   const std::size_t before = allocated;
   Series series(timing_);

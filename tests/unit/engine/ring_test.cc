@@ -9,7 +9,7 @@
 namespace rollup::engine {
 namespace {
 
-constexpr Duration kSlot{1000};
+const Grid kGrid{Layout(kGaugeParts), Duration{1000}};
 
 Aggregate sample_at(std::int64_t ms, double value) {
   Aggregate aggregate;
@@ -25,12 +25,12 @@ std::vector<std::int64_t> starts(const Ring& ring, std::int64_t from, std::int64
 }
 
 TEST(RingTest, EmptyRingHasNoSlots) {
-  const Ring ring(kSlot, 4);
+  const Ring ring(kGrid, 4);
   EXPECT_TRUE(starts(ring, 0, 100'000).empty());
 }
 
 TEST(RingTest, MergesWhatFallsIntoOneSlot) {
-  Ring ring(kSlot, 4);
+  Ring ring(kGrid, 4);
   ring.add(time_from_ms(5000), sample_at(5000, 1));
   ring.add(time_from_ms(5500), sample_at(5500, 2));
   Aggregate total;
@@ -41,7 +41,7 @@ TEST(RingTest, MergesWhatFallsIntoOneSlot) {
 }
 
 TEST(RingTest, KeepsTheNewestSlotsOnly) {
-  Ring ring(kSlot, 3);
+  Ring ring(kGrid, 3);
   for (std::int64_t ms = 0; ms <= 5000; ms += 1000) {
     ring.add(time_from_ms(ms), sample_at(ms, 1));
   }
@@ -49,7 +49,7 @@ TEST(RingTest, KeepsTheNewestSlotsOnly) {
 }
 
 TEST(RingTest, AGapEmptiesTheSlotsItPasses) {
-  Ring ring(kSlot, 3);
+  Ring ring(kGrid, 3);
   for (std::int64_t ms = 0; ms <= 2000; ms += 1000) {
     ring.add(time_from_ms(ms), sample_at(ms, 1));
   }
@@ -61,7 +61,7 @@ TEST(RingTest, AGapEmptiesTheSlotsItPasses) {
 }
 
 TEST(RingTest, SlotsCountByTheirStart) {
-  Ring ring(kSlot, 5);
+  Ring ring(kGrid, 5);
   for (std::int64_t ms = 0; ms <= 4000; ms += 1000) {
     ring.add(time_from_ms(ms), sample_at(ms, 1));
   }
@@ -74,7 +74,7 @@ TEST(RingTest, KeepsWhatANaiveListKeeps) {
   const auto below = [&](unsigned limit) { return static_cast<std::int64_t>(random() % limit); };
   for (int round = 0; round < 50; ++round) {
     const auto length = static_cast<std::uint32_t>(1 + random() % 9);
-    Ring ring(kSlot, length);
+    Ring ring(kGrid, length);
     std::map<std::int64_t, std::uint64_t> naive;
     std::int64_t index = below(100);
     for (int i = 0; i < 100; ++i) {

@@ -90,9 +90,9 @@ TEST(ConditionTest, EachReferenceIsListedOnceInTheOrderOfTheText) {
   const Condition condition =
       parsed("avg(5m) > 8 and door.value > avg(5m) or avg(300s) < \"fridge-door\".delta(1h) + age");
   EXPECT_THAT(condition.references(),
-              ElementsAre(Reference{"", Function::avg, minutes(5)},
+              ElementsAre(Reference{"", Function::over_time, minutes(5), Statistic::avg},
                           Reference{"door", Function::value, Duration{0}},
-                          Reference{"fridge-door", Function::delta, hours(1)},
+                          Reference{"fridge-door", Function::over_time, hours(1), Statistic::delta},
                           Reference{"", Function::age, Duration{0}}));
 }
 
@@ -101,26 +101,24 @@ TEST(ConditionTest, EveryFunctionIsKnownByItsName) {
               ElementsAre(Reference{"", Function::value, Duration{0}}));
   EXPECT_THAT(parsed("age > 0").references(),
               ElementsAre(Reference{"", Function::age, Duration{0}}));
-  for (const Function function :
-       {Function::avg, Function::mean, Function::min, Function::max, Function::sum, Function::count,
-        Function::first, Function::last, Function::stddev, Function::delta}) {
-    const std::string name(to_string(function));
-    EXPECT_THAT(parsed(name + "(90s) > 0").references(),
-                ElementsAre(Reference{"", function, std::chrono::seconds(90)}))
-        << name;
+  for (const StatisticRow& row : kStatistics) {
+    EXPECT_THAT(
+        parsed(std::string(row.name) + "(90s) > 0").references(),
+        ElementsAre(Reference{"", Function::over_time, std::chrono::seconds(90), row.statistic}))
+        << row.name;
   }
 }
 
 TEST(ConditionTest, StreamsMayBeCalledAsFunctionsAreAndInQuotesAsKeywords) {
   EXPECT_THAT(parsed("value.value > 0 and \"and\".avg(1m) > 0").references(),
               ElementsAre(Reference{"value", Function::value, Duration{0}},
-                          Reference{"and", Function::avg, minutes(1)}));
+                          Reference{"and", Function::over_time, minutes(1), Statistic::avg}));
 }
 
 TEST(ConditionTest, BlanksAndLineEndsMeanNothing) {
   EXPECT_EQ(truth(" \tvalue\n>\r\n3 and\nnot(value>9)", {4.0}), Truth::yes);
   EXPECT_THAT(parsed("door . avg ( 5m ) > 1").references(),
-              ElementsAre(Reference{"door", Function::avg, minutes(5)}));
+              ElementsAre(Reference{"door", Function::over_time, minutes(5), Statistic::avg}));
 }
 
 TEST(ConditionTest, UnknownComparesToUnknown) {

@@ -160,10 +160,11 @@ TEST(RandomConditionTest, AgreesWithANaiveEvaluator) {
       }
       std::vector<Reading> read;
       for (const Reference& reference : condition.references()) {
-        const std::size_t index = reference.function == Function::value ? 0
-                                  : reference.function == Function::avg ? 1
-                                  : reference.function == Function::age ? 2
-                                                                        : 3;
+        const std::size_t index =
+            reference.function == Function::value                                                ? 0
+            : reference.function == Function::over_time && reference.statistic == Statistic::avg ? 1
+            : reference.function == Function::age                                                ? 2
+                                                  : 3;
         read.push_back({.value = values.at(index), .slope = 0});
       }
       const Truth expected = naive_truth(*tree, values);

@@ -21,7 +21,7 @@ Config config() {
   output.format = OutputFormat::protobuf;
   output.window = minutes(5);
   output.every = minutes(1);
-  output.aggregate = AggregateKind::max;
+  output.statistic = Statistic::max;
   output.sparkline = Sparkline{hours(24), 48};
   output.on = PublishOn::change;
   output.deadband = 0.5;
@@ -71,7 +71,7 @@ TEST(RulesTest, TheConfigurationComesBackWhole) {
   EXPECT_EQ(stream.fields[0].valid_low, -40);
   EXPECT_EQ(stream.fields[0].scale, 0.1);
   ASSERT_EQ(stream.publish.size(), 2U);
-  EXPECT_EQ(stream.publish[0].aggregate, AggregateKind::max);
+  EXPECT_EQ(stream.publish[0].statistic, Statistic::max);
   EXPECT_EQ(stream.publish[0].sparkline->points, 48U);
   EXPECT_EQ(stream.publish[0].expiry, kForever);
   ASSERT_EQ(after->alerts.size(), 1U);

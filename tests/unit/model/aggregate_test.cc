@@ -21,8 +21,8 @@ TEST(AggregateTest, AvgIsWeightedByTimeAndMeanIsNot) {  // SEMANTICS 2.2
   aggregate.add_held(10, seconds(50));
   aggregate.add_sample(at(50), 20);
   aggregate.add_held(20, seconds(10));
-  EXPECT_DOUBLE_EQ(value_of(aggregate, AggregateKind::avg).value(), (10 * 50 + 20 * 10) / 60.0);
-  EXPECT_DOUBLE_EQ(value_of(aggregate, AggregateKind::mean).value(), 15);
+  EXPECT_DOUBLE_EQ(value_of(aggregate, Statistic::avg).value(), (10 * 50 + 20 * 10) / 60.0);
+  EXPECT_DOUBLE_EQ(value_of(aggregate, Statistic::mean).value(), 15);
   EXPECT_DOUBLE_EQ(covered(aggregate, seconds(120)), 0.5);
 }
 
@@ -30,12 +30,12 @@ TEST(AggregateTest, ACarriedValueCountsForMinAndMaxButIsNoSample) {  // SEMANTIC
   Aggregate aggregate;
   aggregate.add_held(5, seconds(1));
   aggregate.add_sample(at(1), 7);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::min), 5);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::max), 7);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::first), 7);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::last), 7);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::count), 1);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::sum), 7);
+  EXPECT_EQ(value_of(aggregate, Statistic::min), 5);
+  EXPECT_EQ(value_of(aggregate, Statistic::max), 7);
+  EXPECT_EQ(value_of(aggregate, Statistic::first), 7);
+  EXPECT_EQ(value_of(aggregate, Statistic::last), 7);
+  EXPECT_EQ(value_of(aggregate, Statistic::count), 1);
+  EXPECT_EQ(value_of(aggregate, Statistic::sum), 7);
 }
 
 TEST(AggregateTest, AValueHeldForNoTimeChangesNothing) {  // SEMANTICS 2.2
@@ -47,31 +47,30 @@ TEST(AggregateTest, AValueHeldForNoTimeChangesNothing) {  // SEMANTICS 2.2
 
 TEST(AggregateTest, AGapKnowsNothing) {  // SEMANTICS 1.8
   const Aggregate gap;
-  for (const AggregateKind kind :
-       {AggregateKind::avg, AggregateKind::mean, AggregateKind::min, AggregateKind::max,
-        AggregateKind::first, AggregateKind::last, AggregateKind::stddev}) {
+  for (const Statistic kind : {Statistic::avg, Statistic::mean, Statistic::min, Statistic::max,
+                               Statistic::first, Statistic::last, Statistic::stddev}) {
     EXPECT_EQ(value_of(gap, kind), std::nullopt) << to_string(kind);
   }
-  EXPECT_EQ(value_of(gap, AggregateKind::count), 0);
-  EXPECT_EQ(value_of(gap, AggregateKind::sum), 0);
+  EXPECT_EQ(value_of(gap, Statistic::count), 0);
+  EXPECT_EQ(value_of(gap, Statistic::sum), 0);
   EXPECT_EQ(covered(gap, seconds(60)), 0);
 }
 
 TEST(AggregateTest, HeldTimeWithoutASampleHasAnAverageButNoMean) {
   Aggregate aggregate;
   aggregate.add_held(5, seconds(60));
-  EXPECT_EQ(value_of(aggregate, AggregateKind::avg), 5);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::min), 5);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::mean), std::nullopt);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::stddev), std::nullopt);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::last), std::nullopt);
+  EXPECT_EQ(value_of(aggregate, Statistic::avg), 5);
+  EXPECT_EQ(value_of(aggregate, Statistic::min), 5);
+  EXPECT_EQ(value_of(aggregate, Statistic::mean), std::nullopt);
+  EXPECT_EQ(value_of(aggregate, Statistic::stddev), std::nullopt);
+  EXPECT_EQ(value_of(aggregate, Statistic::last), std::nullopt);
 }
 
 TEST(AggregateTest, WithoutKnownTimeTheAverageIsTheMean) {
   Aggregate aggregate;
   aggregate.add_sample(at(0), 1);
   aggregate.add_sample(at(0), 2);
-  EXPECT_EQ(value_of(aggregate, AggregateKind::avg), 1.5);
+  EXPECT_EQ(value_of(aggregate, Statistic::avg), 1.5);
 }
 
 TEST(AggregateTest, OfEqualTimesTheLaterArrivalIsTheLast) {  // SEMANTICS 1.5
@@ -95,7 +94,7 @@ TEST(AggregateTest, StddevIsThePopulationForm) {  // SEMANTICS 2.2
   for (const double value : {2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0}) {
     aggregate.add_sample(at(static_cast<std::int64_t>(aggregate.count)), value);
   }
-  EXPECT_DOUBLE_EQ(value_of(aggregate, AggregateKind::stddev).value(), 2);
+  EXPECT_DOUBLE_EQ(value_of(aggregate, Statistic::stddev).value(), 2);
 }
 
 // The naive sum of squares loses all digits here.
@@ -107,7 +106,7 @@ TEST(AggregateTest, StddevOfSmallChangesOnALargeValueIsExact) {
     other.add_sample(at(500 + i), 1e9 + (i % 2 == 0 ? 1 : -1));
   }
   aggregate.merge(other);
-  EXPECT_NEAR(value_of(aggregate, AggregateKind::stddev).value(), 1, 1e-6);
+  EXPECT_NEAR(value_of(aggregate, Statistic::stddev).value(), 1, 1e-6);
 }
 
 // A naive model: the samples and holds themselves.

@@ -31,13 +31,13 @@ TEST(TierTest, TiersAreNamedFromFineToCoarse) {
   EXPECT_EQ(to_string(Tier::day), "day");
 }
 
-TEST(AggregateKindTest, EveryNameReadsBack) {
-  for (const AggregateKind kind : kAggregateKinds) {
-    EXPECT_EQ(parse_aggregate(to_string(kind)), kind);
+TEST(StatisticTest, EveryNameReadsBack) {
+  for (const StatisticRow& row : kStatistics) {
+    EXPECT_EQ(parse_statistic(to_string(row.statistic)), row.statistic);
   }
-  EXPECT_EQ(parse_aggregate("median"), std::nullopt);
-  EXPECT_EQ(parse_aggregate("AVG"), std::nullopt);
-  EXPECT_EQ(parse_aggregate(""), std::nullopt);
+  EXPECT_EQ(parse_statistic("median"), std::nullopt);
+  EXPECT_EQ(parse_statistic("AVG"), std::nullopt);
+  EXPECT_EQ(parse_statistic(""), std::nullopt);
 }
 
 TEST(SeriesKeyTest, ASeriesIsCalledByItsTopicAndField) {

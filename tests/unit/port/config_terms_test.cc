@@ -89,7 +89,7 @@ TEST(ConfigTermsTest, EveryOptionOfTheRulesArrives) {
   EXPECT_EQ(output.format, OutputFormat::text);
   EXPECT_EQ(output.window, hours(1));
   EXPECT_EQ(output.every, minutes(1));
-  EXPECT_EQ(output.aggregate, AggregateKind::max);
+  EXPECT_EQ(output.statistic, Statistic::max);
   ASSERT_TRUE(output.sparkline);
   EXPECT_EQ(output.sparkline->span, hours(24));
   EXPECT_EQ(output.sparkline->points, 24u);

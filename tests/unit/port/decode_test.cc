@@ -155,7 +155,7 @@ TEST(DecodeTest, QuestionsAreRead) {
   EXPECT_EQ(past.to, time_from_ms(1'775'304'180'000));
   EXPECT_EQ(past.last, Duration(hours(24)));
   EXPECT_EQ(past.step, Duration(hours(1)));
-  EXPECT_EQ(past.aggregates, (std::vector{AggregateKind::max, AggregateKind::count}));
+  EXPECT_EQ(past.statistics, (std::vector{Statistic::max, Statistic::count}));
   EXPECT_EQ(past.max, 60u);
   EXPECT_EQ(past.after, "1.2.3.4");
 }
@@ -180,7 +180,7 @@ TEST(DecodeTest, AWrongQuestionIsAnAnswerAndNoViolation) {
   const Term aggregates = Term::list({Term::atom("median")});
   EXPECT_EQ(question_error(history_term(with(history_body(), "aggregates", aggregates))).place,
             "aggregates");
-  const Term many = Term::list(std::vector<Term>(10, Term::atom("avg")));
+  const Term many = Term::list(std::vector<Term>(std::size(kStatistics) + 1, Term::atom("avg")));
   EXPECT_EQ(question_error(history_term(with(history_body(), "aggregates", many))).place,
             "aggregates");
   EXPECT_EQ(question_error(history_term(with(history_body(), "colour", text("")))).place, "colour");

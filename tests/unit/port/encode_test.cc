@@ -179,7 +179,7 @@ TEST(EncodeTest, HistoryRowsKeepTheOrderOfTheAggregatesAndCountsAreIntegers) {
   answer.from = time_from_ms(0);
   answer.to = time_from_ms(120'000);
   answer.step = std::chrono::minutes(1);
-  answer.aggregates = {AggregateKind::max, AggregateKind::count};
+  answer.statistics = {Statistic::max, Statistic::count};
   answer.rows = {{time_from_ms(0), {21.37, 4.0}}, {time_from_ms(60'000), {std::nullopt, 0.0}}};
   answer.spark = "▄ ";
   answer.next = "x";

@@ -131,7 +131,7 @@ TEST(ErlangTest, TermsOfTheInstalledErlangAreRead) {
 TEST(ErlangTest, EveryMessageThatIsSentCanBeReadByErlang) {
   query::HistoryAnswer history;
   history.label = {"home/a", "temperature", "ejabberd", "home/a", "", "°C", ""};
-  history.aggregates = {AggregateKind::avg, AggregateKind::count};
+  history.statistics = {Statistic::avg, Statistic::count};
   history.rows = {{time_from_ms(-60'000), {21.375, 2.0}},
                   {time_from_ms(0), {std::numeric_limits<double>::infinity(), 0.0}},
                   {time_from_ms(60'000), {std::numeric_limits<double>::quiet_NaN(), 0.0}}};

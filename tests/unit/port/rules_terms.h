@@ -31,7 +31,7 @@ inline Term output_term() {
               {"format", Term::atom("text")},
               {"window_ms", Term::integer(3'600'000)},
               {"every_ms", Term::integer(60'000)},
-              {"aggregate", Term::atom("max")},
+              {"statistic", Term::atom("max")},
               {"sparkline", Term::tuple({Term::integer(86'400'000), Term::integer(24)})},
               {"on", Term::atom("change")},
               {"deadband", Term::real(0.5)},

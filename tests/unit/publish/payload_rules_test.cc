@@ -41,18 +41,17 @@ TEST(SparklineTest, NumbersWithoutMeasureAreGapsAndTheLargestAreScaled) {
 }
 
 TEST(DecimalsTest, AveragesOfWholeNumbersGetTwoAndCountsNone) {
-  for (const AggregateKind kind :
-       {AggregateKind::avg, AggregateKind::mean, AggregateKind::stddev}) {
+  for (const Statistic kind : {Statistic::avg, Statistic::mean, Statistic::stddev}) {
     EXPECT_EQ(decimals_for(kind, 0), 2);
     EXPECT_EQ(decimals_for(kind, 1), 1);
     EXPECT_EQ(decimals_for(kind, 4), 4);
   }
-  for (const AggregateKind kind : {AggregateKind::min, AggregateKind::max, AggregateKind::sum,
-                                   AggregateKind::first, AggregateKind::last}) {
+  for (const Statistic kind :
+       {Statistic::min, Statistic::max, Statistic::sum, Statistic::first, Statistic::last}) {
     EXPECT_EQ(decimals_for(kind, 0), 0);
     EXPECT_EQ(decimals_for(kind, 3), 3);
   }
-  EXPECT_EQ(decimals_for(AggregateKind::count, 3), 0);
+  EXPECT_EQ(decimals_for(Statistic::count, 3), 0);
 }
 
 TEST(SafeTextTest, LeavesOrdinaryTextAlone) {

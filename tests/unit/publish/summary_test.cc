@@ -92,32 +92,30 @@ TEST(JsonSummaryTest, RevisionAndFinalityAreSaid) {
 }
 
 TEST(NumberSummaryTest, EachAggregateCanBeChosen) {
-  const std::pair<AggregateKind, const char*> expected[] = {
-      {AggregateKind::avg, "21.5"},   {AggregateKind::mean, "21"},
-      {AggregateKind::min, "18.4"},   {AggregateKind::max, "25.5"},
-      {AggregateKind::sum, "6048"},   {AggregateKind::count, "288"},
-      {AggregateKind::first, "18.4"}, {AggregateKind::last, "22.1"},
-      {AggregateKind::stddev, "2.3"}};
+  const std::pair<Statistic, const char*> expected[] = {
+      {Statistic::avg, "21.5"},   {Statistic::mean, "21"},   {Statistic::min, "18.4"},
+      {Statistic::max, "25.5"},   {Statistic::sum, "6048"},  {Statistic::count, "288"},
+      {Statistic::first, "18.4"}, {Statistic::last, "22.1"}, {Statistic::stddev, "2.3"}};
   for (const auto& [kind, text] : expected) {
     SummaryStyle how = style(OutputFormat::number);
-    how.aggregate = kind;
+    how.statistic = kind;
     EXPECT_EQ(encode(example_summary(), how), text) << to_string(kind);
   }
 }
 
 TEST(NumberSummaryTest, AnUnknownAggregateIsNotPublished) {
   SummaryStyle how = style(OutputFormat::number);
-  how.aggregate = AggregateKind::last;
+  how.statistic = Statistic::last;
   EXPECT_EQ(encode(held_only(), how), std::nullopt);
-  how.aggregate = AggregateKind::sum;
+  how.statistic = Statistic::sum;
   EXPECT_EQ(encode(held_only(), how), std::nullopt);
-  how.aggregate = AggregateKind::count;
+  how.statistic = Statistic::count;
   EXPECT_EQ(encode(held_only(), how), "0");
 }
 
 TEST(NumberSummaryTest, ANumberIsNeverCut) {
   SummaryStyle how = style(OutputFormat::number);
-  how.aggregate = AggregateKind::max;
+  how.statistic = Statistic::max;
   how.bytes_max = 64;
   Summary summary = example_summary();
   summary.aggregate.max = 1e100;
@@ -240,7 +238,7 @@ TEST(SummaryTest, NothingIsSaidOfAGapInAnyFormat) {
     EXPECT_EQ(encode(gap, style(format)), std::nullopt);
   }
   SummaryStyle how = style(OutputFormat::number);
-  how.aggregate = AggregateKind::count;
+  how.statistic = Statistic::count;
   EXPECT_EQ(encode(gap, how), std::nullopt);
 }
 

@@ -329,7 +329,7 @@ TEST(TrapTest, HostileSummariesGiveHarmlessPayloads) {
     SummaryStyle how;
     how.unit = units.at(random() % units.size());
     how.decimals = static_cast<int>(random() % 10);
-    how.aggregate = kAggregateKinds[random() % std::size(kAggregateKinds)];
+    how.statistic = kStatistics[random() % std::size(kStatistics)].statistic;
     how.bytes_max = 64 + random() % 4'033;
     for (const OutputFormat format : kForPeople) {
       how.format = format;

@@ -24,7 +24,7 @@ class HistoryQueryTest : public QueryFixture {
  protected:
   HistoryQueryTest() {
     request_.series = {"temperature", "ejabberd", kKitchen, ""};
-    request_.aggregates = {AggregateKind::count, AggregateKind::sum, AggregateKind::avg};
+    request_.statistics = {Statistic::count, Statistic::sum, Statistic::avg};
     request_.max = 5000;
   }
 
@@ -96,8 +96,8 @@ TEST_F(HistoryQueryTest, RowsAreMergedFromIntegralsAndNeverFromAverages) {
   request_.from = from;
   request_.to = from + hours(1);
   request_.step = hours(1);
-  request_.aggregates = {AggregateKind::avg,   AggregateKind::min,  AggregateKind::max,
-                         AggregateKind::first, AggregateKind::last, AggregateKind::count};
+  request_.statistics = {Statistic::avg,   Statistic::min,  Statistic::max,
+                         Statistic::first, Statistic::last, Statistic::count};
   const HistoryAnswer answer = ask(from + hours(2));
   ASSERT_EQ(answer.rows.size(), 1u);
   EXPECT_EQ(answer.rows[0], (HistoryRow{from, {30.0, 10.0, 40.0, 10.0, 40.0, 30.0}}));
@@ -118,7 +118,7 @@ TEST_F(HistoryQueryTest, TheAnswerDescribesItself) {
   EXPECT_EQ(answer.from, at("2026-04-03T11:30:00Z"));
   EXPECT_EQ(answer.to, at("2026-04-04T12:00:00Z"));
   EXPECT_EQ(answer.rows.size(), 49u);
-  EXPECT_EQ(answer.aggregates, request_.aggregates);
+  EXPECT_EQ(answer.statistics, request_.statistics);
 }
 
 // SEMANTICS 2.4
@@ -347,9 +347,9 @@ TEST_F(HistoryQueryTest, TheCurveHasOneCharacterARowAndBlanksForGaps) {
   request_.from = from;
   request_.to = from + minutes(30);
   request_.step = minutes(5);
-  request_.aggregates = {AggregateKind::max, AggregateKind::count};
+  request_.statistics = {Statistic::max, Statistic::count};
   EXPECT_EQ(ask(from + hours(1)).spark, "▁   █ ");
-  request_.aggregates = {};
+  request_.statistics = {};
   const HistoryAnswer bare = ask(from + hours(1));
   EXPECT_EQ(bare.spark, "▁   █ ");
   EXPECT_EQ(bare.rows.at(0), (HistoryRow{from, {}}));
@@ -387,9 +387,9 @@ TEST_F(HistoryQueryTest, WrongQuestionsAreRefusedWithTheirField) {
   request_.max = 0;
   EXPECT_EQ(error(time).place, "max");
   request_.max = 1;
-  request_.aggregates.assign(10, AggregateKind::avg);
+  request_.statistics.assign(std::size(kStatistics) + 1, Statistic::avg);
   EXPECT_EQ(error(time).place, "aggregates");
-  request_.aggregates.clear();
+  request_.statistics.clear();
   request_.step = seconds(30);
   EXPECT_EQ(error(time).place, "step");
   request_.step.reset();

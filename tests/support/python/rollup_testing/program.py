@@ -212,7 +212,7 @@ def field(**changes):
 
 def output(topic, **changes):
     return _map({
-        "topic": topic, "format": Atom("json"), "window_ms": 1000, "every_ms": 1000, "aggregate": Atom("avg"),
+        "topic": topic, "format": Atom("json"), "window_ms": 1000, "every_ms": 1000, "statistic": Atom("avg"),
         "sparkline": Atom("none"), "on": Atom("interval"), "deadband": 0, "min_interval_ms": 0,
         "heartbeat_ms": 3_600_000, "retain": True, "qos": 1, "expiry_ms": Atom("forever"), "broker": "broker",
         **changes,
