@@ -232,7 +232,7 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
       put_coarse(tier, *merged);
     }
     if (timing_->keeps[static_cast<std::size_t>(Tier::fine)]) {
-      effects.push_back(effect::SealBucket{id, Tier::fine, std::move(bucket)});
+      effects.push_back(effect::SealBucket{id, Tier::fine, bucket});
     }
   }
   rows.erase_first(sealed);
