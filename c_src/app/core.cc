@@ -271,7 +271,7 @@ Result<void> Core::restore() {
       reader_ = journal::TurnReader();
     }
     journal_bytes_ += bytes.size();
-    return type == journal::RecordType::rules ? enter_rules(bytes) : replay(bytes);
+    return type == journal::RecordType::rules ? enter_rules(bytes) : replay(type, bytes);
   };
   for (const std::string& loss : journal_->replay(head ? head->segment : first, each)) {
     spdlog::error("{}", loss);
@@ -324,9 +324,12 @@ Result<Turn> Core::enter_plan(const std::shared_ptr<const engine::Plan>& plan) {
   return Turn{std::move(ended.publications), put_in_outbox(std::move(ended.notifications))};
 }
 
-Result<void> Core::replay(std::string_view record) {
+Result<void> Core::replay(journal::RecordType type, std::string_view record) {
   Effects effects;
-  Result<journal::TurnReader::Turn> turn = reader_.replay(record, *engine_, effects);
+  Result<journal::TurnReader::Record> turn =
+      type == journal::RecordType::turn_version_1
+          ? reader_.replay_version_1(record, *engine_, effects)
+          : reader_.replay(record, *engine_, effects);
   if (!turn) {
     return tl::unexpected(turn.error());
   }
@@ -338,11 +341,9 @@ Result<void> Core::replay(std::string_view record) {
     outbox_.remove(id);
   }
   feed_position_ = turn->feed.value_or(feed_position_);
-  const Result<Deliveries> taken = Deliveries::decode(turn->links);
-  if (!taken) {
-    return tl::unexpected(taken.error());
+  for (const journal::TakenDelivery& taken : turn->taken) {
+    deliveries_.add(taken.broker, taken.begins_session, taken.delivery);
   }
-  deliveries_.add(*taken);
   if (sealed_->is_full()) {
     sealed_->begin_flush();
     if (auto flushed = flush_all(); !flushed) {
@@ -383,7 +384,7 @@ void Core::take(const Message& message) {
   if (message.number > 0 && message.broker < plan_->config.brokers.size()) {
     const std::string& broker = plan_->config.brokers[message.broker];
     deliveries_.add(broker, message.begins_session, message.delivery);
-    taken_.add(broker, message.begins_session, message.delivery);
+    taken_.push_back({broker, message.begins_session, message.delivery});
   }
 }
 
@@ -423,7 +424,7 @@ Result<Turn> Core::finish_turn(const Now& now, const std::optional<FeedPosition>
   outcome_ = {};
   samples_.clear();
   created_.clear();
-  taken_ = Deliveries();
+  taken_.clear();
   return turn;
 }
 
@@ -440,8 +441,7 @@ Result<void> Core::append_turn() {
     }
   }
   if (record_.empty()) {
-    const std::string links = taken_.empty() ? std::string() : taken_.encode();
-    writer_.encode(turn_now_, {created_, samples_, now_delivered_, feed_, links}, *engine_,
+    writer_.encode(turn_now_, {created_, samples_, now_delivered_, feed_, taken_}, *engine_,
                    record_);
   }
   if (auto appended = journal_->append(record_, turn_now_.uptime); !appended) {

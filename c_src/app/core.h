@@ -138,7 +138,7 @@ class Core {
   Result<void> restore();
   // Nothing: there is none, or none that can be read.
   std::optional<journal::CheckpointHead> load_checkpoint();
-  Result<void> replay(std::string_view record);
+  Result<void> replay(journal::RecordType type, std::string_view record);
   // The rules that the next records were written under.
   Result<void> enter_rules(std::string_view rules);
   // Takes the state over to other rules. Whoever was told of an alarm is told of its end, also when
@@ -193,7 +193,7 @@ class Core {
   std::string record_;
   std::vector<std::pair<std::uint64_t, port::Notification>> notifications_;
   std::optional<FeedPosition> feed_;
-  Deliveries taken_;  // in the open turn
+  std::vector<journal::TakenDelivery> taken_;
   Now turn_now_{};
   bool is_stuck_ = false;
 

@@ -47,18 +47,6 @@ void Deliveries::add(const std::string& broker, bool begins_session, const Deliv
   session.contents[delivery.packet_id] = delivery.content;
 }
 
-void Deliveries::add(const Deliveries& later) {
-  for (const auto& [broker, from] : later.sessions_) {
-    Session& session = sessions_[broker];
-    if (from.is_new) {
-      session = {true, {}};
-    }
-    for (const auto& [packet_id, content] : from.contents) {
-      session.contents[packet_id] = content;
-    }
-  }
-}
-
 std::vector<Delivery> Deliveries::of(const std::string& broker) const {
   std::vector<Delivery> deliveries;
   if (const auto found = sessions_.find(broker); found != sessions_.end()) {

@@ -23,9 +23,6 @@ class Deliveries {
 
   // `begins_session`: what is known of the broker's messages before is worth nothing.
   void add(const std::string& broker, bool begins_session, const Delivery& delivery);
-  // What came after all that is here.
-  void add(const Deliveries& later);
-  bool empty() const { return sessions_.empty(); }
 
   // In no order. None: there was no message of this broker.
   std::vector<Delivery> of(const std::string& broker) const;

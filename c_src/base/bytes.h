@@ -36,6 +36,16 @@ class ByteReader {
     return result;
   }
 
+  std::string_view bytes(std::size_t count) {
+    if (!ok_ || rest_.size() < count) {
+      ok_ = false;
+      return {};
+    }
+    const std::string_view result = rest_.substr(0, count);
+    rest_.remove_prefix(count);
+    return result;
+  }
+
   std::uint64_t varint() {
     std::uint64_t result = 0;
     for (int shift = 0; shift < 64; shift += 7) {

@@ -9,7 +9,8 @@
 namespace rollup::journal {
 namespace {
 
-constexpr std::string_view kHead("mqrujrn\x01", kFileHeadBytes);
+constexpr std::string_view kHead("mqrujrn\x02", kFileHeadBytes);
+constexpr std::string_view kHeadVersion1("mqrujrn\x01", kFileHeadBytes);
 constexpr std::string_view kSuffix = ".log";
 
 // The number of a segment's name; 0 for any other name.
@@ -75,7 +76,8 @@ void Journal::replay_segment(std::uint64_t segment, const Each& each, Losses& lo
     return;
   }
   const bool is_last = segment == segments_.back();
-  if (!bytes->starts_with(kHead)) {
+  const bool is_version_1 = bytes->starts_with(kHeadVersion1);
+  if (!is_version_1 && !bytes->starts_with(kHead)) {
     // A segment that was never begun: its first write was cut short.
     const bool is_begun = bytes->size() >= kHead.size() && *bytes != std::string(bytes->size(), 0);
     if (is_last && !is_begun && !bytes->empty()) {
@@ -94,7 +96,10 @@ void Journal::replay_segment(std::uint64_t segment, const Each& each, Losses& lo
   std::size_t good = reader.offset();
   while (const std::optional<Frame> frame = reader.next()) {
     const auto type = static_cast<RecordType>(frame->type);
-    if (is_first != (type == RecordType::rules)) {
+    const RecordType expected = is_first       ? RecordType::rules
+                                : is_version_1 ? RecordType::turn_version_1
+                                               : RecordType::turns;
+    if (type != expected) {
       why = "has a record that is not expected";
       break;
     }
@@ -181,9 +186,9 @@ Result<void> Journal::begin_segment(std::string_view rules, std::uint64_t at_lea
   return {};
 }
 
-Result<void> Journal::append(std::string_view turn, Duration uptime) {
+Result<void> Journal::append(std::string_view turns, Duration uptime) {
   record_.clear();
-  put_frame(record_, static_cast<std::uint8_t>(RecordType::turn), turn);
+  put_frame(record_, static_cast<std::uint8_t>(RecordType::turns), turns);
   if (auto written = write(record_); !written) {
     return written;
   }

@@ -23,7 +23,8 @@
 
 namespace rollup::journal {
 
-enum class RecordType : std::uint8_t { rules = 1, turn = 2 };
+// turn_version_1: of segments of version 1; they are read, not written.
+enum class RecordType : std::uint8_t { rules = 1, turn_version_1 = 2, turns = 3 };
 
 // What could not be read, for the log.
 using Losses = std::vector<std::string>;
@@ -53,7 +54,7 @@ class Journal {
   std::uint64_t segment() const { return segments_.back(); }
 
   // After an error the segment is as it was, and the same turn may be tried again.
-  Result<void> append(std::string_view turn, Duration uptime);
+  Result<void> append(std::string_view turns, Duration uptime);
   // Syncs what is older than kSyncEvery.
   Result<void> sync_if_due(Duration uptime);
   // When that is; nothing is waiting: kNever of the caller.

@@ -1,5 +1,6 @@
-// Input: turns of a segment of the journal, each after two bytes of length. They are replayed
-// through one engine; what it came to can be saved and restored.
+// Input: records of a segment of the journal, each after two bytes of length, whose top bit says
+// that it is one of version 2. They are replayed through one engine; what it came to can be saved
+// and restored.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,12 +37,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Effects effects;
   journal::TurnReader reader;
   while (rest.size() >= 2) {
-    const std::size_t length =
-        static_cast<unsigned char>(rest[0]) + 256U * static_cast<unsigned char>(rest[1]);
+    const auto high = static_cast<unsigned char>(rest[1]);
+    const std::size_t length = static_cast<unsigned char>(rest[0]) + 256U * (high & 0x7fU);
     rest.remove_prefix(2);
     const std::string_view row = rest.substr(0, length);
     rest.remove_prefix(row.size());
-    if (!reader.replay(row, engine, effects)) {
+    const bool is_read = (high & 0x80U) != 0
+                             ? reader.replay(row, engine, effects).has_value()
+                             : reader.replay_version_1(row, engine, effects).has_value();
+    if (!is_read) {
       break;
     }
     ROLLUP_CHECK(engine.next_deadline(engine.last()) != Duration{0});

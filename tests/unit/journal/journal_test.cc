@@ -14,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -125,6 +126,33 @@ TEST_F(JournalTest, WhatWasAppendedComesBackInOrder) {
                                             "turn b1", "turn b2", "turn b3"));
   EXPECT_THAT(losses_, IsEmpty());
   EXPECT_THAT(replay(*journal, 2), ElementsAre("rules b", "turn b1", "turn b2", "turn b3"));
+}
+
+TEST_F(JournalTest, ASegmentOfVersion1IsRead) {
+  write_two_segments();
+  std::string bytes("mqrujrn\x01", kFileHeadBytes);
+  put_frame(bytes, 1, "rules a");
+  put_frame(bytes, 2, "turn of before");
+  write_file(file(1), bytes);
+  const auto journal = open();
+  std::vector<RecordType> types;
+  EXPECT_THAT(journal->replay(1,
+                              [&](std::uint64_t, RecordType type, std::string_view) {
+                                types.push_back(type);
+                                return Result<void>();
+                              }),
+              IsEmpty());
+  using enum RecordType;
+  EXPECT_THAT(types, ElementsAre(rules, turn_version_1, rules, turns, turns, turns));
+}
+
+TEST_F(JournalTest, ASegmentOfALaterVersionIsLeftOutAndSaid) {
+  write_two_segments();
+  write_file(file(1), "mqrujrn\x03 and what nobody knows yet");
+  const auto journal = open();
+  EXPECT_THAT(replay(*journal), ElementsAre("rules b", "turn b1", "turn b2", "turn b3"));
+  ASSERT_THAT(losses_, SizeIs(1));
+  EXPECT_THAT(losses_[0], HasSubstr("is no journal of this version"));
 }
 
 TEST_F(JournalTest, AnotherRunBeginsANewSegmentAndAtLeastTheGivenOne) {
