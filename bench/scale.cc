@@ -127,7 +127,10 @@ class Walk {
     return took.count() / static_cast<double>(ids_.size());
   }
 
-  void rest(Duration silence) { advance_to(now_.uptime + silence); }
+  void rest(Duration silence) {
+    advance_to(now_.uptime + silence);
+    effects_.shrink_to_fit();  // all of the silence at once: no engine's memory
+  }
 
  private:
   void advance_to(Duration uptime) {

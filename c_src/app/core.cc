@@ -38,7 +38,7 @@ engine::LinkRules link_rules(const std::vector<Broker>& brokers) {
 }
 
 port::Notification notification_of(const effect::Notify& notify, const engine::Engine& engine) {
-  const engine::SeriesInfo& info = engine.series(notify.state.series);
+  const engine::SeriesInfo info = engine.series(notify.state.series);
   const Alert& alert = engine.plan().alerts[notify.state.alert].config;
   port::Notification notification;
   notification.alert = alert.name;
@@ -391,10 +391,10 @@ void Core::take(const Message& message) {
 // What is sealed waits in memory until there is enough of it for the archive.
 void Core::append_sealed(const Outcome& outcome) {
   for (const effect::SealBucket& bucket : outcome.buckets) {
-    sealed_->append(engine_->series(bucket.series).key, bucket.tier, bucket.bucket);
+    sealed_->append(engine_->key(bucket.series), bucket.tier, bucket.bucket);
   }
   for (const effect::SealPoints& points : outcome.points) {
-    sealed_->append(engine_->series(points.series).key, points.points);
+    sealed_->append(engine_->key(points.series), points.points);
   }
 }
 

@@ -14,8 +14,8 @@ using expression::Outcome;
 using expression::Reading;
 using expression::Truth;
 
-const std::string* captured(const SeriesInfo& info, std::string_view name) {
-  for (const auto& [key, value] : info.captures) {
+const std::string* captured(const Captures& captures, std::string_view name) {
+  for (const auto& [key, value] : captures) {
     if (key == name) {
       return &value;
     }
@@ -23,15 +23,15 @@ const std::string* captured(const SeriesInfo& info, std::string_view name) {
   return nullptr;
 }
 
-bool matches(const AlertPlan& plan, const SeriesInfo& info) {
-  if (plan.match_topic && !plan.match_topic->matches(info.key.topic)) {
+bool matches(const AlertPlan& plan, std::string_view topic, const Captures& captures) {
+  if (plan.match_topic && !plan.match_topic->matches(topic)) {
     return false;
   }
   for (const auto& [name, value] : plan.config.match) {
     if (name == "topic") {
       continue;
     }
-    const std::string* level = captured(info, name);
+    const std::string* level = captured(captures, name);
     if (level == nullptr || *level != value) {
       return false;
     }
@@ -40,10 +40,10 @@ bool matches(const AlertPlan& plan, const SeriesInfo& info) {
 }
 
 // What two series must have in common to be read together.
-std::string join_key(const SeriesInfo& info, const std::vector<std::string>& names) {
+std::string join_key(const Captures& captures, const std::vector<std::string>& names) {
   std::string key;
   for (const std::string& name : names) {
-    const std::string* level = captured(info, name);
+    const std::string* level = captured(captures, name);
     key += level == nullptr ? std::string() : *level;
     key += '\0';
   }
@@ -72,7 +72,7 @@ void resolve(State& state, std::uint32_t instance, SeriesId& slot,
   state.rebound.push_back(instance);
 }
 
-void attach_references(State& state, std::uint32_t index,
+void attach_references(State& state, std::uint32_t index, const Captures& captures,
                        const std::vector<AlertReference>& references,
                        std::vector<ReferenceIndex>& indexes, std::vector<SeriesId>& slots) {
   const Instance& instance = state.instances[index];
@@ -83,16 +83,16 @@ void attach_references(State& state, std::uint32_t index,
       add_reader(state, instance.series, index);
       continue;
     }
-    const std::string key = join_key(state.infos[instance.series], references[i].shared_names);
+    const std::string key = join_key(captures, references[i].shared_names);
     indexes[i].instances[key].push_back(index);
     resolve(state, index, slots[i], indexes[i].series[key]);
   }
 }
 
-void add_instance(State& state, AlertIndex alert, SeriesId id) {
+void add_instance(State& state, AlertIndex alert, SeriesId id, const Captures& captures) {
   AlertRuntime& runtime = state.alerts[alert];
   if (runtime.instance_count >= state.plan->config.limits.alerts_per_rule) {
-    const std::string& topic = state.infos[id].key.topic;
+    const std::string_view topic = state.identities.topic(id);
     state.ledger.drop(state.entries[id].stream, DropReason::alerts_per_rule, topic);
     state.ledger.notice(DropReason::alerts_per_rule,
                         "alert " + state.plan->alerts[alert].config.name, topic);
@@ -105,24 +105,24 @@ void add_instance(State& state, AlertIndex alert, SeriesId id) {
   instance.series = id;
   const AlertPlan& plan = state.plan->alerts[alert];
   if (plan.topic) {
-    instance.has_topic =
-        claim_topic(state, id, state.plan->streams[plan.stream].config.broker,
-                    alert_topic(plan, state.infos[id].captures), "alert " + plan.config.name);
+    instance.has_topic = claim_topic(state, id, state.plan->streams[plan.stream].config.broker,
+                                     alert_topic(plan, captures), "alert " + plan.config.name);
   }
-  attach_references(state, index, plan.raise_references, runtime.raise,
+  attach_references(state, index, captures, plan.raise_references, runtime.raise,
                     state.instances[index].raise_series);
-  attach_references(state, index, plan.clear_references, runtime.clear,
+  attach_references(state, index, captures, plan.clear_references, runtime.clear,
                     state.instances[index].clear_series);
 }
 
-void offer(State& state, SeriesId id, const std::vector<AlertReference>& references,
-           std::vector<ReferenceIndex>& indexes, std::vector<SeriesId> Instance::*slots) {
+void offer(State& state, SeriesId id, const Captures& captures,
+           const std::vector<AlertReference>& references, std::vector<ReferenceIndex>& indexes,
+           std::vector<SeriesId> Instance::*slots) {
   const SeriesEntry& entry = state.entries[id];
   for (std::size_t i = 0; i < references.size(); ++i) {
     if (references[i].is_own || references[i].stream != entry.stream) {
       continue;
     }
-    const std::string key = join_key(state.infos[id], references[i].shared_names);
+    const std::string key = join_key(captures, references[i].shared_names);
     std::vector<SeriesId>& candidates = indexes[i].series[key];
     candidates.push_back(id);
     for (const std::uint32_t instance : indexes[i].instances[key]) {
@@ -304,17 +304,17 @@ Truth negate(Truth truth) {
 
 }  // namespace
 
-void attach_alerts(State& state, SeriesId id) {
+void attach_alerts(State& state, SeriesId id, const Captures& captures) {
   const StreamPlan& stream = *state.streams[state.entries[id].stream].plan;
   for (const AlertIndex alert : stream.readers) {
     const AlertPlan& plan = state.plan->alerts[alert];
     AlertRuntime& runtime = state.alerts[alert];
-    offer(state, id, plan.raise_references, runtime.raise, &Instance::raise_series);
-    offer(state, id, plan.clear_references, runtime.clear, &Instance::clear_series);
+    offer(state, id, captures, plan.raise_references, runtime.raise, &Instance::raise_series);
+    offer(state, id, captures, plan.clear_references, runtime.clear, &Instance::clear_series);
   }
   for (const AlertIndex alert : stream.alerts) {
-    if (matches(state.plan->alerts[alert], state.infos[id])) {
-      add_instance(state, alert, id);
+    if (matches(state.plan->alerts[alert], state.identities.topic(id), captures)) {
+      add_instance(state, alert, id, captures);
     }
   }
 }

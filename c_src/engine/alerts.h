@@ -8,7 +8,7 @@ namespace rollup::engine {
 
 // Attaches a new series: makes the instances of the rules on it, and lets the rules that read its
 // stream find it.
-void attach_alerts(State& state, SeriesId id);
+void attach_alerts(State& state, SeriesId id, const Captures& captures);
 
 // Evaluates everything that reads the series.
 void evaluate_readers(State& state, SeriesId id, const Now& now, Effects& effects);

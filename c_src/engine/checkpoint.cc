@@ -217,7 +217,7 @@ namespace {
 
 void save_series(const State& state, SeriesId id, pb::Series& to) {
   const SeriesEntry& entry = state.entries[id];
-  const SeriesKey& key = state.infos[id].key;
+  const SeriesKey key = state.identities.key(id);
   to.set_id(id);
   to.set_stream(key.stream);
   to.set_broker(key.broker);

@@ -98,7 +98,7 @@ tl::expected<SeriesId, DropReason> Engine::add_series(const SeriesKey& key) {
 }
 
 bool Engine::has_series(const SeriesKey& key) const {
-  return engine::find_series(impl_->state, key).has_value();
+  return impl_->state.identities.find(key).has_value();
 }
 
 void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
@@ -117,7 +117,7 @@ void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
     return;
   }
   if (sample.time > now.wall + kFutureMax) {
-    state.ledger.drop(entry.stream, DropReason::future, state.infos[sample.series].key.topic);
+    state.ledger.drop(entry.stream, DropReason::future, state.identities.topic(sample.series));
     return;
   }
   if (!entry.is_active) {
@@ -127,7 +127,7 @@ void Engine::observe(const Sample& sample, const Now& now, Effects& effects) {
   }
   const Series::Taken taken = entry.numbers.observe(sample.time, sample.value);
   if (taken == Series::Taken::too_late) {
-    state.ledger.drop(entry.stream, DropReason::too_late, state.infos[sample.series].key.topic);
+    state.ledger.drop(entry.stream, DropReason::too_late, state.identities.topic(sample.series));
     return;
   }
   state.ledger.accept(entry.stream);
@@ -318,7 +318,19 @@ std::size_t Engine::series_count(StreamIndex stream) const {
 
 bool Engine::is_live(SeriesId id) const { return impl_->state.entries[id].is_live; }
 
-const SeriesInfo& Engine::series(SeriesId id) const { return impl_->state.infos[id]; }
+SeriesKey Engine::key(SeriesId id) const { return impl_->state.identities.key(id); }
+
+std::optional<TopicId> Engine::find_topic(std::string_view topic) const {
+  return impl_->state.identities.find_topic(topic);
+}
+
+SeriesInfo Engine::series(SeriesId id) const { return info_of(impl_->state, id); }
+
+Captures Engine::captures(SeriesId id) const { return captures_of(impl_->state, id); }
+
+std::string Engine::output_topic(SeriesId id, OutputIndex output) const {
+  return output_topic_of(impl_->state, id, output);
+}
 
 Current Engine::current(SeriesId id, const Now& now) const {
   const Series& numbers = impl_->state.entries[id].numbers;
@@ -336,8 +348,9 @@ Current Engine::current(SeriesId id, const Now& now) const {
 }
 
 std::vector<SeriesId> Engine::find(std::string_view name) const {
-  const auto found = impl_->state.by_name.find(std::string(name));
-  return found == impl_->state.by_name.end() ? std::vector<SeriesId>{} : found->second;
+  std::vector<SeriesId> found = impl_->state.identities.find_name(name);
+  std::erase_if(found, [this](SeriesId id) { return !is_live(id); });
+  return found;
 }
 
 std::vector<Bucket> Engine::open_buckets(SeriesId id, Tier tier, Time from, Time to,

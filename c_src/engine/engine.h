@@ -27,6 +27,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "engine/identities.h"
 #include "engine/plan.h"
 #include "engine/series_info.h"
 #include "model/alert_state.h"
@@ -37,6 +38,7 @@
 #include "model/ledger.h"
 #include "model/sample.h"
 #include "model/series_key.h"
+#include "model/topic.h"
 
 namespace rollup::engine {
 
@@ -103,8 +105,15 @@ class Engine {
   std::size_t series_count() const;                    // ids 0 .. series_count() - 1
   std::size_t series_count(StreamIndex stream) const;  // live ones of a stream
   bool is_live(SeriesId id) const;                     // the plan has its stream and field
-  // The reference stays valid until the engine is destroyed.
-  const SeriesInfo& series(SeriesId id) const;
+  SeriesKey key(SeriesId id) const;
+  // Of a topic that some series has.
+  std::optional<TopicId> find_topic(std::string_view topic) const;
+  SeriesInfo series(SeriesId id) const;
+  // Of a live one: what templates may name, of the topic by the stream's filter, then topic,
+  // series, stream, field, unit.
+  Captures captures(SeriesId id) const;
+  // Of a live one; "" if another one publishes there.
+  std::string output_topic(SeriesId id, OutputIndex output) const;
   Current current(SeriesId id, const Now& now) const;
   // All live series called `name`, in the order of id.
   std::vector<SeriesId> find(std::string_view name) const;

@@ -30,9 +30,10 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
     engine_.ledger().drop(std::nullopt, DropReason::bad_topic, message.topic);
     return;
   }
-  auto& topics = topics_[message.broker];
-  if (const auto found = topics.find(message.topic); found != topics.end()) {
-    accept(message, found->second, samples, created);
+  std::vector<Range>& topics = topics_[message.broker];
+  if (const std::optional<TopicId> known = engine_.find_topic(message.topic);
+      known && *known < topics.size() && topics[*known].begin < topics[*known].end) {
+    accept(message, topics[*known], samples, created);
     return;
   }
   streams_.clear();
@@ -53,7 +54,9 @@ void Intake::accept(const Message& message, std::vector<Sample>& samples,
   const bool has_series = std::any_of(slots_.begin() + begin, slots_.end(),
                                       [](const Slot& slot) { return slot.series != kUnbound; });
   if (has_series) {
-    topics.emplace(message.topic, range);
+    const TopicId topic = engine_.find_topic(message.topic).value();
+    topics.resize(std::max<std::size_t>(topics.size(), topic + 1));
+    topics[topic] = range;
   } else {
     slots_.resize(begin);
   }

@@ -3,13 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
-
-#include <tsl/robin_map.h>
 
 #include "decode/payload.h"
 #include "engine/engine.h"
@@ -61,14 +56,9 @@ class Intake {
 
   Engine& engine_;
   decode::PayloadDecoder decoder_;
-  // Hashes are kept beside the topics: comparing those first, a look-up among very many topics
-  // fetches the text of the right one only.
-  using TopicMap =
-      tsl::robin_map<std::string, Range, std::hash<std::string>, std::equal_to<std::string>,
-                     std::allocator<std::pair<std::string, Range>>, true>;
-
-  // Per broker. Only topics that have a series: what is never a sample must not fill the memory.
-  std::vector<TopicMap> topics_;
+  // Per broker and the engine's number of the topic; empty until it has a series from there. What
+  // is never a sample must not fill the memory.
+  std::vector<std::vector<Range>> topics_;
   std::vector<Slot> slots_;
   std::vector<NewInSecond> new_in_second_;  // per stream
   std::vector<decode::FieldResult> results_;

@@ -69,7 +69,8 @@ struct AlertPlan {
   bool reads_windows = false;
 };
 
-// Where the rule's state of a series with these captures (SeriesInfo) is published; "" if nowhere.
+// Where the rule's state of a series with these captures (Engine::captures()) is published; "" if
+// nowhere.
 std::string alert_topic(const AlertPlan& alert, const Captures& captures);
 
 struct Plan {

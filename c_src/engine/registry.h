@@ -1,7 +1,9 @@
 // Which series there are, and which of them time still changes.
 #pragma once
 
+#include "engine/series_info.h"
 #include "engine/state.h"
+#include "model/topic.h"
 
 namespace rollup::engine {
 
@@ -11,7 +13,11 @@ enum class LimitRule { enforce, keep_number };
 // As Engine::add_series(); never refuses with LimitRule::keep_number.
 tl::expected<SeriesId, DropReason> add_series(State& state, const SeriesKey& key, LimitRule limits);
 
-std::optional<SeriesId> find_series(const State& state, const SeriesKey& key);
+SeriesInfo info_of(const State& state, SeriesId id);
+
+// As Engine::captures() and Engine::output_topic().
+Captures captures_of(const State& state, SeriesId id);
+std::string output_topic_of(const State& state, SeriesId id, OutputIndex output);
 
 // Takes `topic` for an output or alert of the series. False if it may not have it, which is counted
 // and told of `what`: it is none, it has an owner (SEMANTICS 8.4), or is the module's own.

@@ -143,7 +143,7 @@ bool TurnWriter::declare(SeriesId id, const engine::Engine& engine, std::string&
     return false;
   }
   declared_[id] = true;
-  const SeriesKey& key = engine.series(id).key;
+  const SeriesKey key = engine.key(id);
   put_varint(series, id);
   put_text(series, key.stream);
   put_text(series, key.broker);

@@ -37,7 +37,7 @@ const char* content_type(OutputFormat format) {
 }
 
 AlertFacts facts_of(const AlertState& state, const engine::Engine& engine) {
-  const engine::SeriesInfo& info = engine.series(state.series);
+  const engine::SeriesInfo info = engine.series(state.series);
   const engine::AlertPlan& plan = engine.plan().alerts[state.alert];
   AlertFacts facts;
   facts.state = state;
@@ -54,8 +54,8 @@ AlertFacts facts_of(const AlertState& state, const engine::Engine& engine) {
 
 std::optional<Publication> publication(const effect::Publish& effect,
                                        const engine::Engine& engine) {
-  const engine::SeriesInfo& info = engine.series(effect.series);
-  const std::string& topic = info.output_topics[effect.output];
+  const engine::SeriesInfo info = engine.series(effect.series);
+  std::string topic = engine.output_topic(effect.series, effect.output);
   if (topic.empty()) {
     return std::nullopt;
   }
@@ -71,7 +71,7 @@ std::optional<Publication> publication(const effect::Publish& effect,
   if (!payload) {
     return std::nullopt;
   }
-  return Publication{topic,
+  return Publication{std::move(topic),
                      std::move(*payload),
                      output.qos,
                      output.retain && effect.is_newest,
@@ -84,7 +84,7 @@ std::optional<Publication> publication(const effect::PublishAlert& effect,
                                        const engine::Engine& engine) {
   const engine::Plan& plan = engine.plan();
   const engine::AlertPlan& alert = plan.alerts[effect.state.alert];
-  std::string topic = engine::alert_topic(alert, engine.series(effect.state.series).captures);
+  std::string topic = engine::alert_topic(alert, engine.captures(effect.state.series));
   if (topic.empty()) {
     return std::nullopt;
   }
@@ -103,7 +103,7 @@ std::string notification_text(const effect::Notify& effect, const engine::Engine
   const AlertFacts facts = facts_of(effect.state, engine);
   std::string message;
   if (alert.message) {
-    Captures names = engine.series(effect.state.series).captures;
+    Captures names = engine.captures(effect.state.series);
     names.emplace_back("alert", facts.alert);
     names.emplace_back("limit", facts.limit);
     names.emplace_back("severity", facts.severity);

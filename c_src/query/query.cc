@@ -46,7 +46,7 @@ std::string step_advice(Duration resolution, std::size_t buckets_max) {
 }  // namespace
 
 SeriesLabel label_of(const engine::Engine& engine, SeriesId id) {
-  const engine::SeriesInfo& info = engine.series(id);
+  const engine::SeriesInfo info = engine.series(id);
   const Field& field = engine.plan().streams[info.stream].config.fields[info.field];
   return {info.name,      info.key.stream, info.key.broker, info.key.topic,
           info.key.field, field.unit,      field.title};
@@ -54,7 +54,7 @@ SeriesLabel label_of(const engine::Engine& engine, SeriesId id) {
 
 std::optional<SeriesId> Query::find(const SeriesKey& key) const {
   for (const SeriesId id : engine_.find(key.name())) {
-    if (engine_.series(id).key == key) {
+    if (engine_.key(id) == key) {
       return id;
     }
   }

@@ -99,42 +99,56 @@ Result<NamesAnswer> Query::names(const NamesRequest& request) const {
   const auto is_after = [&](const engine::SeriesInfo& info) {
     return !request.after || is_before(*request.after, after_name, info.key, info.name);
   };
-  std::vector<SeriesId> found;
+  const auto precedes = [](const engine::SeriesInfo& a, const engine::SeriesInfo& b) {
+    return is_before(a.key, a.name, b.key, b.name);
+  };
+  const std::size_t size = std::min<std::size_t>(request.max, engine_.plan().config.limits.rows);
+  std::vector<engine::SeriesInfo> first;  // a heap of the first `size` that were found
+  std::size_t found = 0;
+  const auto take = [&](engine::SeriesInfo info) {
+    if (!is_after(info)) {
+      return;
+    }
+    ++found;
+    first.push_back(std::move(info));
+    std::push_heap(first.begin(), first.end(), precedes);
+    if (first.size() > size) {
+      std::pop_heap(first.begin(), first.end(), precedes);
+      first.pop_back();
+    }
+  };
   if (request.match == Match::exact) {
-    found = find_exactly(engine_, request.filter);
-    std::erase_if(found, [&](SeriesId id) { return !is_after(engine_.series(id)); });
+    for (const SeriesId id : find_exactly(engine_, request.filter)) {
+      take(engine_.series(id));
+    }
   } else {
     const Result<Matcher> matches = matcher_of(request.filter, request.match);
     if (!matches) {
       return tl::unexpected(matches.error());
     }
     for (SeriesId id = 0; id < engine_.series_count(); ++id) {
-      if (engine_.is_live(id) && (*matches)(engine_.series(id)) && is_after(engine_.series(id))) {
-        found.push_back(id);
+      if (!engine_.is_live(id)) {
+        continue;
+      }
+      engine::SeriesInfo info = engine_.series(id);
+      if ((*matches)(info)) {
+        take(std::move(info));
       }
     }
   }
-  const auto precedes = [this](SeriesId left, SeriesId right) {
-    const engine::SeriesInfo& a = engine_.series(left);
-    const engine::SeriesInfo& b = engine_.series(right);
-    return is_before(a.key, a.name, b.key, b.name);
-  };
-  const std::size_t size =
-      std::min({request.max, std::size_t{engine_.plan().config.limits.rows}, found.size()});
-  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(size), found.end(),
-                    precedes);
+  std::sort_heap(first.begin(), first.end(), precedes);
 
   NamesAnswer answer;
   std::size_t bytes = 0;
-  for (std::size_t index = 0; index < size; ++index) {
-    const SeriesKey& key = engine_.series(found[index]).key;
+  for (engine::SeriesInfo& info : first) {
+    SeriesKey& key = info.key;
     bytes += key.stream.size() + key.broker.size() + key.topic.size() + key.field.size();
-    if (bytes > kKeyBytesMax && index > 0) {
+    if (bytes > kKeyBytesMax && !answer.keys.empty()) {
       break;
     }
-    answer.keys.push_back(key);
+    answer.keys.push_back(std::move(key));
   }
-  answer.has_more = answer.keys.size() < found.size();
+  answer.has_more = answer.keys.size() < found;
   return answer;
 }
 

@@ -76,7 +76,7 @@ Result<std::size_t> SlotReader::read_tier(Tier tier, std::span<Slot> slots) {
     }
     return true;
   };
-  if (Result<void> read = history_.read(engine_.series(series_).key, tier, from, to, take); !read) {
+  if (Result<void> read = history_.read(engine_.key(series_), tier, from, to, take); !read) {
     return tl::unexpected(read.error());
   }
   index = 0;
@@ -96,7 +96,7 @@ Result<Time> SlotReader::find_beginning(Time to) const {
       return false;
     };
     if (Result<void> read =
-            history_.read(engine_.series(series_).key, tier, time_from_ms(0), to, take_first);
+            history_.read(engine_.key(series_), tier, time_from_ms(0), to, take_first);
         !read) {
       return tl::unexpected(read.error());
     }

@@ -137,7 +137,7 @@ void World::record(const Effects& effects) {
     Recorded recorded{elapsed_, "", "", effect};
     if (const auto* publish = std::get_if<effect::Publish>(&effect)) {
       recorded.kind = "publish";
-      recorded.subject = engine_->series(publish->series).output_topics[publish->output];
+      recorded.subject = engine_->output_topic(publish->series, publish->output);
     } else if (const auto* buckets = std::get_if<effect::SealBucket>(&effect)) {
       recorded.kind = "seal";
       recorded.subject =

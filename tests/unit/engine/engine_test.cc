@@ -407,8 +407,8 @@ TEST_F(IntakeTest, NoOutputGoesBelowTheModulesOwnTopics) {  // SEMANTICS 8.4
   send("home/rollup/status");
   send("home/rollups/status");
   EXPECT_EQ(dropped(DropReason::topic_collision), 1U);
-  EXPECT_EQ(engine_->series(0).output_topics, std::vector<std::string>{""});
-  EXPECT_EQ(engine_->series(1).output_topics, std::vector<std::string>{"rollups/status"});
+  EXPECT_EQ(engine_->output_topic(0, 0), "");
+  EXPECT_EQ(engine_->output_topic(1, 0), "rollups/status");
 }
 
 TEST_F(IntakeTest, ATemplateThatMakesNoTopicIsCounted) {  // SEMANTICS 9
@@ -418,7 +418,7 @@ TEST_F(IntakeTest, ATemplateThatMakesNoTopicIsCounted) {  // SEMANTICS 9
   start();
   send("home/" + std::string(65'530, 'a'));
   EXPECT_EQ(dropped(DropReason::bad_template), 1U);
-  EXPECT_EQ(engine_->series(0).output_topics, std::vector<std::string>{""});
+  EXPECT_EQ(engine_->output_topic(0, 0), "");
 }
 
 TEST_F(EngineTest, CountersGoOnOverAReload) {

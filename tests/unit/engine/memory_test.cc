@@ -1,11 +1,14 @@
-// What the numbers of a series cost, counted where memory is taken and given back.
+// What a series costs, counted where memory is taken and given back.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
 #include <cstdlib>
 #include <new>
+#include <string>
 
+#include "engine/engine.h"
 #include "engine/series.h"
+#include "support/plans.h"
 
 namespace {
 
@@ -41,7 +44,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class SeriesMemoryTest : public testing::Test {
+class SeriesMemoryTest : public ::testing::Test {
  protected:
   SeriesMemoryTest() {
     timing_.fine = {Layout(kGaugeParts), 60s};
@@ -86,6 +89,39 @@ TEST_F(SeriesMemoryTest, AnActiveSeriesWithoutAnOutputIsSmall) {
   Series series(timing_);
   run(series, 3h);
   EXPECT_LE(allocated - before, 960U);
+}
+
+// Bytes of one of `kMany` series with a topic of 24 bytes, after a sample each and a silence.
+std::size_t resting_bytes(const Config& config) {
+  constexpr std::size_t kMany = 8192;  // where what grows by doubling is full
+  const std::shared_ptr<const Plan> plan = testing::compile(config);
+  const std::size_t before = allocated;
+  {
+    Engine engine(plan);
+    Now now{time_from_ms(1'800'000'000'000), Duration{0}};
+    Effects effects;
+    for (std::size_t i = 0; i < kMany; ++i) {
+      const std::string number = std::to_string(100'000 + i);
+      const SeriesId id =
+          engine.add_series({"temp", "ejabberd", "home/room-" + number + "/degrees", ""}).value();
+      engine.observe({.series = id, .time = now.wall, .value = 20}, now, effects);
+    }
+    now = {now.wall + 50h, now.uptime + 50h};
+    engine.advance(now, effects);
+    EXPECT_FALSE(engine.next_deadline(now));  // nothing is left that time could change
+    Effects().swap(effects);
+    return (allocated - before) / kMany;
+  }
+}
+
+TEST(EngineMemoryTest, AtRestASeriesCostsItsRowAndItsTopicOnce) {
+  Config config;
+  config.brokers = {"ejabberd"};
+  config.streams = {testing::make_stream("temp", "home/{room}/degrees")};
+  EXPECT_LE(resting_bytes(config), 420U);
+  config.alerts = {testing::make_alert("warm", "temp", "value > 1000")};
+  config.limits.alerts_per_rule = 10'000;
+  EXPECT_LE(resting_bytes(config), 800U);
 }
 
 }  // namespace
