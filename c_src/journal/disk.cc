@@ -52,7 +52,10 @@ class PosixFile final : public File {
   }
 
   Result<void> sync() override {
-    if (::fdatasync(descriptor_) != 0) {
+    // Not fdatasync(): Linux then still counts the file as one that has been waiting to be written
+    // since before, and soon writes what came after the sync by itself, and the same page once more
+    // with the next sync. The file grows with each append, so its metadata is written either way.
+    if (::fsync(descriptor_) != 0) {
       return failure(path_, "cannot be synced");
     }
     return {};
