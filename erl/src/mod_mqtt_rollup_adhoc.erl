@@ -378,8 +378,11 @@ status_table(Answer, L) ->
                     ]
                 ] ++
                 [
-                    fact(L, dropped, status_dropped, counted(Dropped)),
-                    fact(L, refused, status_refused, counted(Refused)),
+                    fact(L, dropped, status_dropped, counted(Dropped))
+                ] ++
+                %% Clients show a field without a value as an empty line.
+                [fact(L, refused, status_refused, Lines) || Lines <- [counted(Refused)], Lines =/= []] ++
+                [
                     fact(L, brokers, status_brokers, [
                         <<Name/binary, ": ", (name(State))/binary>>
                      || #{name := Name, state := State} <- Brokers

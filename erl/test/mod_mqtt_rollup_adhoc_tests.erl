@@ -156,24 +156,7 @@ series_are_listed_with_value_age_and_count_test() ->
 
 the_status_shows_counts_and_no_topic_test() ->
     {ask, status} = first(#adhoc_command{node = <<"status">>}),
-    {Reply, none} = answer(status, #{
-        build => <<"1.0">>,
-        uptime_ms => 3661999,
-        started_ms => 0,
-        series => 5,
-        alerts => 2,
-        alarms => 1,
-        received => 10,
-        accepted => 8,
-        dropped => #{not_a_number => 2, future => 0},
-        refused => #{alerts_per_rule => 3},
-        streams => [#{name => <<"t">>, examples => #{not_a_number => <<"secret/topic">>}}],
-        brokers => [#{name => <<"ejabberd">>, state => connected}],
-        history => #{bytes => 4096, error => <<>>},
-        feed => #{
-            waiting => 3, memory_bytes => 120, disk_bytes => 0, age_ms => 4200, lost => 1, seen => 20, wanted => 10
-        }
-    }),
+    {Reply, none} = answer(status, status()),
     Xml = iolist_to_binary(fxml:element_to_binary(xmpp:encode(Reply))),
     ?assertEqual(nomatch, binary:match(Xml, <<"secret">>)),
     Facts = [{F#xdata_field.var, F#xdata_field.values} || F <- (Reply#adhoc_command.xdata)#xdata.fields],
@@ -190,6 +173,14 @@ the_status_shows_counts_and_no_topic_test() ->
         ],
         proplists:get_value(<<"feed">>, Facts)
     ).
+
+a_status_without_refusals_has_no_line_about_them_test() ->
+    Vars = fun(Refused) ->
+        {#adhoc_command{xdata = #xdata{fields = Fields}}, none} = answer(status, (status())#{refused => Refused}),
+        [Var || #xdata_field{var = Var} <- Fields]
+    end,
+    ?assert(lists:member(<<"refused">>, Vars(#{alerts_per_rule => 1}))),
+    [?assertNot(lists:member(<<"refused">>, Vars(Refused))) || Refused <- [#{}, #{alerts_per_rule => 0}]].
 
 german_is_complete_test() ->
     {form, Reply} = mod_mqtt_rollup_adhoc:first(#adhoc_command{node = <<"history">>}, ?PAGE#{language => de}),
@@ -222,6 +213,26 @@ answer(Where, Answer) ->
 
 series(Fields) ->
     [{<<"series">>, [<<"home/t">>]} | Fields].
+
+status() ->
+    #{
+        build => <<"1.0">>,
+        uptime_ms => 3661999,
+        started_ms => 0,
+        series => 5,
+        alerts => 2,
+        alarms => 1,
+        received => 10,
+        accepted => 8,
+        dropped => #{not_a_number => 2, future => 0},
+        refused => #{alerts_per_rule => 3},
+        streams => [#{name => <<"t">>, examples => #{not_a_number => <<"secret/topic">>}}],
+        brokers => [#{name => <<"ejabberd">>, state => connected}],
+        history => #{bytes => 4096, error => <<>>},
+        feed => #{
+            waiting => 3, memory_bytes => 120, disk_bytes => 0, age_ms => 4200, lost => 1, seen => 20, wanted => 10
+        }
+    }.
 
 history(Answer) ->
     maps:merge((row(#{}))#{decimals => 1, rows => [], spark => <<>>, next => <<>>}, Answer).
