@@ -1,7 +1,6 @@
 #include "engine/identities.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace rollup::engine {
 
@@ -75,8 +74,7 @@ const char* Identities::store(std::string_view text) {
     end_ = blocks_.emplace_back(new char[room_]).get();
   }
   char* const stored = end_;
-  std::memcpy(stored, text.data(), text.size());
-  end_ += text.size();
+  end_ = std::copy(text.begin(), text.end(), stored);
   room_ -= text.size();
   return stored;
 }

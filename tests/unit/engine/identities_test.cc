@@ -49,6 +49,14 @@ TEST(IdentitiesTest, ANameFindsEverySeriesThatIsCalledSoInTheOrderOfTheirIds) {
   EXPECT_EQ(identities.find_name(""), Ids{});
 }
 
+TEST(IdentitiesTest, AnEmptyTopicIsKeptAsTheFirstToo) {
+  Identities identities;
+  EXPECT_EQ(identities.add({"s", "b", "", ""}), 0U);
+  EXPECT_EQ(identities.add({"s", "b", "home/a", ""}), 1U);
+  EXPECT_EQ(identities.find({"s", "b", "", ""}), 0U);
+  EXPECT_EQ(identities.topic(0), "");
+}
+
 TEST(IdentitiesTest, TopicsStayWhatTheyAreHoweverManyAndLongTheyBecome) {
   Identities identities;
   const auto topic = [](std::size_t number) {
