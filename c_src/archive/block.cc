@@ -11,11 +11,14 @@
 namespace rollup::archive {
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+// Version 1 knew gauges only; of points both are the same.
+constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kBuckets = 'B';
 constexpr std::uint8_t kPoints = 'P';
-// Columns of a bucket: 7 of whole numbers, 7 of doubles; no value takes more than 10 bytes.
-constexpr std::size_t kColumnsMax = 14;
+// Columns of a bucket: 9 of whole numbers, 8 of doubles; no value takes more than 10 bytes.
+constexpr std::size_t kColumnsMax = 17;
+// Those that a bucket of every kind has: start, and the ones of presence.
+constexpr std::size_t kColumnsMin = 5;
 // The count before them takes no more either.
 constexpr std::size_t kColumnsBytesMax = kBlockEntriesMax * kColumnsMax * 10 + kColumnsMax + 10;
 
@@ -52,11 +55,16 @@ tl::unexpected<Error> damaged(const char* why) {
   return fail(ErrorCode::storage, "", std::string("a block is damaged: ") + why);
 }
 
+struct Unpacked {
+  std::uint8_t version = 0;
+  std::string columns;
+};
+
 // The content of the frame.
-Result<std::string> unpack(std::uint8_t kind, std::string_view bytes) {
+Result<Unpacked> unpack(std::uint8_t kind, std::string_view bytes) {
   ByteReader in(bytes);
   const std::uint8_t version = in.byte();
-  if (in.ok() && version != kVersion) {
+  if (in.ok() && (version == 0 || version > kVersion)) {
     return fail(ErrorCode::unsupported, "",
                 "a block has version " + std::to_string(version) + ", this program knows " +
                     std::to_string(kVersion));
@@ -81,7 +89,7 @@ Result<std::string> unpack(std::uint8_t kind, std::string_view bytes) {
   if (got != size) {
     return damaged("its length is wrong");
   }
-  return columns;
+  return Unpacked{version, std::move(columns)};
 }
 
 // The number of entries; each takes a byte of every column at least.
@@ -101,17 +109,20 @@ std::uint64_t bits_of(Time time) { return static_cast<std::uint64_t>(to_ms(time)
 Time time_of(std::uint64_t bits) { return time_from_ms(static_cast<std::int64_t>(bits)); }
 
 // The columns of whole numbers, as distances from what they are near to, so that they hardly change
-// from one bucket to the next. `start` itself is not among them.
+// from one bucket to the next. `start` itself and the parts are not among them. Of a column whose
+// part no bucket has, nothing is written.
 struct WholeColumn {
+  Parts part;
   std::uint64_t (*get)(const Bucket&);
   void (*set)(Bucket&, std::uint64_t);
 };
 constexpr WholeColumn kWholeColumns[] = {
-    {[](const Bucket& b) { return bits_of(b.end) - bits_of(b.start); },
+    {kPresence, [](const Bucket& b) { return bits_of(b.end) - bits_of(b.start); },
      [](Bucket& b, std::uint64_t v) { b.end = time_of(bits_of(b.start) + v); }},
-    {[](const Bucket& b) -> std::uint64_t { return b.rev; },
+    {kPresence, [](const Bucket& b) -> std::uint64_t { return b.rev; },
      [](Bucket& b, std::uint64_t v) { b.rev = static_cast<std::uint32_t>(v); }},
-    {[](const Bucket& b) {
+    {kPresence,
+     [](const Bucket& b) {
        return bits_of(b.end) - bits_of(b.start) -
               static_cast<std::uint64_t>(b.aggregate.known.count());
      },
@@ -119,17 +130,24 @@ constexpr WholeColumn kWholeColumns[] = {
        b.aggregate.known =
            Duration{static_cast<std::int64_t>(bits_of(b.end) - bits_of(b.start) - v)};
      }},
-    {[](const Bucket& b) { return b.aggregate.count; },
+    {kPresence, [](const Bucket& b) { return b.aggregate.count; },
      [](Bucket& b, std::uint64_t v) { b.aggregate.count = v; }},
-    {[](const Bucket& b) { return bits_of(b.aggregate.first_time) - bits_of(b.start); },
+    {kEnds, [](const Bucket& b) { return bits_of(b.aggregate.first_time) - bits_of(b.start); },
      [](Bucket& b, std::uint64_t v) { b.aggregate.first_time = time_of(bits_of(b.start) + v); }},
-    {[](const Bucket& b) { return bits_of(b.end) - bits_of(b.aggregate.last_time); },
+    {kEnds, [](const Bucket& b) { return bits_of(b.end) - bits_of(b.aggregate.last_time); },
      [](Bucket& b, std::uint64_t v) { b.aggregate.last_time = time_of(bits_of(b.end) - v); }},
+    {kIncrease, [](const Bucket& b) { return b.aggregate.resets; },
+     [](Bucket& b, std::uint64_t v) { b.aggregate.resets = v; }},
 };
-constexpr double Aggregate::*kDoubleColumns[] = {
-    &Aggregate::integral, &Aggregate::sum,   &Aggregate::m2,  &Aggregate::min,
-    &Aggregate::max,      &Aggregate::first, &Aggregate::last};
-static_assert(1 + std::size(kWholeColumns) + std::size(kDoubleColumns) == kColumnsMax);
+struct DoubleColumn {
+  Parts part;
+  double Aggregate::*member;
+};
+constexpr DoubleColumn kDoubleColumns[] = {
+    {kHeld, &Aggregate::integral}, {kMoments, &Aggregate::sum},      {kMoments, &Aggregate::m2},
+    {kRange, &Aggregate::min},     {kRange, &Aggregate::max},        {kEnds, &Aggregate::first},
+    {kEnds, &Aggregate::last},     {kIncrease, &Aggregate::increase}};
+static_assert(2 + std::size(kWholeColumns) + std::size(kDoubleColumns) == kColumnsMax);
 
 }  // namespace
 
@@ -142,16 +160,28 @@ std::string encode_buckets(std::span<const Bucket> buckets, Effort effort) {
     whole[i] = bits_of(buckets[i].start);
   }
   put_integers(columns, whole, 2);
+  Parts any = 0;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    whole[i] = buckets[i].aggregate.parts;
+    any |= buckets[i].aggregate.parts;
+  }
+  put_integers(columns, whole, 1);
   for (const WholeColumn& column : kWholeColumns) {
+    if (!has_all(any, column.part)) {
+      continue;
+    }
     for (std::size_t i = 0; i < buckets.size(); ++i) {
       whole[i] = column.get(buckets[i]);
     }
     put_integers(columns, whole, 1);
   }
   std::vector<double> doubles(buckets.size());
-  for (const auto column : kDoubleColumns) {
+  for (const DoubleColumn& column : kDoubleColumns) {
+    if (!has_all(any, column.part)) {
+      continue;
+    }
     for (std::size_t i = 0; i < buckets.size(); ++i) {
-      doubles[i] = buckets[i].aggregate.*column;
+      doubles[i] = buckets[i].aggregate.*column.member;
     }
     put_doubles(columns, doubles);
   }
@@ -159,28 +189,43 @@ std::string encode_buckets(std::span<const Bucket> buckets, Effort effort) {
 }
 
 Result<std::vector<Bucket>> decode_buckets(std::string_view bytes) {
-  const Result<std::string> unpacked = unpack(kBuckets, bytes);
+  const Result<Unpacked> unpacked = unpack(kBuckets, bytes);
   if (!unpacked) {
     return tl::unexpected(unpacked.error());
   }
-  ByteReader in(*unpacked);
-  std::vector<Bucket> buckets(take_count(in, kColumnsMax));
+  ByteReader in(unpacked->columns);
+  std::vector<Bucket> buckets(take_count(in, kColumnsMin));
   std::vector<std::uint64_t> whole(buckets.size());
   take_integers(in, whole, 2);
   for (std::size_t i = 0; i < buckets.size(); ++i) {
     buckets[i].start = time_of(whole[i]);
   }
+  Parts any = kGaugeParts;
+  if (unpacked->version > 1) {
+    any = 0;
+    take_integers(in, whole, 1);
+    for (std::size_t i = 0; i < buckets.size(); ++i) {
+      buckets[i].aggregate.parts = static_cast<Parts>(whole[i]) & kAllParts;
+      any |= buckets[i].aggregate.parts;
+    }
+  }
   for (const WholeColumn& column : kWholeColumns) {
+    if (!has_all(any, column.part)) {
+      continue;
+    }
     take_integers(in, whole, 1);
     for (std::size_t i = 0; i < buckets.size(); ++i) {
       column.set(buckets[i], whole[i]);
     }
   }
   std::vector<double> doubles(buckets.size());
-  for (const auto column : kDoubleColumns) {
+  for (const DoubleColumn& column : kDoubleColumns) {
+    if (!has_all(any, column.part)) {
+      continue;
+    }
     take_doubles(in, doubles);
     for (std::size_t i = 0; i < buckets.size(); ++i) {
-      buckets[i].aggregate.*column = doubles[i];
+      buckets[i].aggregate.*column.member = doubles[i];
     }
   }
   if (!is_whole(in)) {
@@ -205,11 +250,11 @@ std::string encode_points(std::span<const Point> points, Effort effort) {
 }
 
 Result<std::vector<Point>> decode_points(std::string_view bytes) {
-  const Result<std::string> unpacked = unpack(kPoints, bytes);
+  const Result<Unpacked> unpacked = unpack(kPoints, bytes);
   if (!unpacked) {
     return tl::unexpected(unpacked.error());
   }
-  ByteReader in(*unpacked);
+  ByteReader in(unpacked->columns);
   std::vector<std::uint64_t> times(take_count(in, 2));
   std::vector<double> values(times.size());
   take_integers(in, times, 2);

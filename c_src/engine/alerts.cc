@@ -137,7 +137,7 @@ Reading read_window(const Series& series, const expression::Reference& reference
   const Aggregate known = series.recent(reference.over, now.wall);
   const Reading reading{value_of(known, reference.statistic), 0};
   // What is counted up is true as far as it is known.
-  if (reference.statistic == Statistic::count || reference.statistic == Statistic::sum) {
+  if (row_of(reference.statistic).is_tally || reference.statistic == Statistic::sum) {
     return reading;
   }
   // SEMANTICS 2.4: less than half of it known is not known.

@@ -30,10 +30,18 @@ void save_aggregate(const Aggregate& from, pb::Aggregate& to) {
   to.set_first_ms(to_ms(from.first_time));
   to.set_last_ms(to_ms(from.last_time));
   to.set_count(from.count);
+  to.set_parts(from.parts);
+  to.set_increase(from.increase);
+  to.set_resets(from.resets);
 }
 
 Aggregate load_aggregate(const pb::Aggregate& from) {
   Aggregate to;
+  if (from.parts() != 0) {  // before there were counters they were a gauge's
+    to.parts = from.parts() & kAllParts;
+  }
+  to.increase = from.increase();
+  to.resets = from.resets();
   to.integral = from.integral();
   to.sum = from.sum();
   to.m2 = from.m2();
@@ -58,6 +66,32 @@ void save_bucket(const Bucket& from, pb::Bucket& to) {
 Bucket load_bucket(const pb::Bucket& from) {
   return {time_from_ms(from.start_ms()), time_from_ms(from.end_ms()), from.rev(),
           load_aggregate(from.aggregate())};
+}
+
+void save_counter(const Counter::State& from, pb::Counter& to) {
+  if (from.baseline) {
+    to.set_baseline(*from.baseline);
+  }
+  if (from.doubt) {
+    pb::CounterDoubt& doubt = *to.mutable_doubt();
+    doubt.set_until_ms(to_ms(from.doubt->until));
+    doubt.set_baseline(from.doubt->baseline);
+    doubt.set_increase(from.doubt->gathered.increase);
+    doubt.set_resets(from.doubt->gathered.resets);
+  }
+}
+
+Counter::State load_counter(const pb::Counter& from) {
+  Counter::State to;
+  if (from.has_baseline()) {
+    to.baseline = from.baseline();
+  }
+  if (from.has_doubt()) {
+    to.doubt = Counter::Doubt{time_from_ms(from.doubt().until_ms()),
+                              from.doubt().baseline(),
+                              {from.doubt().increase(), from.doubt().resets()}};
+  }
+  return to;
 }
 
 void save_timer(const HoldTimer& from, pb::Timer& to) {
@@ -96,6 +130,11 @@ std::string rules_of(const Plan& plan) {
     for (const Duration each : {config.resolution, config.lateness, config.hold.value_or(kNever)}) {
       text += std::to_string(each.count()) + '\n';
     }
+    for (const Field& field : config.fields) {
+      if (field.kind != Kind::gauge) {
+        text += field.name + ' ' + std::to_string(static_cast<int>(field.kind)) + '\n';
+      }
+    }
   }
   for (const AlertPlan& alert : plan.alerts) {
     text += alert.config.name + '\n' + definition_of(alert.config) + '\n';
@@ -130,6 +169,10 @@ class SeriesCodec {
     }
     to.set_interval_next(from.intervals_.added());
     to.set_interval_hold_ms(from.intervals_.hold().count());
+    if (from.is_counter()) {
+      save_counter(from.counted_->now, *to.mutable_counter_now());
+      save_counter(from.counted_->sealed, *to.mutable_counter_sealed());
+    }
     const Series::Active& active = from.active();
     for (const Point& sample : active.samples) {
       to.add_sample_ms(to_ms(sample.time));
@@ -177,6 +220,10 @@ class SeriesCodec {
                 std::min<int>(from.intervals_ms_size(), static_cast<int>(kept.size())),
                 kept.begin());
     to.intervals_.restore(kept, from.interval_next(), Duration{from.interval_hold_ms()});
+    if (to.is_counter() && from.has_counter_sealed()) {
+      to.counted_->now = load_counter(from.counter_now());
+      to.counted_->sealed = load_counter(from.counter_sealed());
+    }
     const int samples = std::min(from.sample_ms_size(), from.sample_value_size());
     if (samples == 0 && from.buckets().empty() && from.rings().empty() && !from.has_hour() &&
         !from.has_day()) {
@@ -186,13 +233,17 @@ class SeriesCodec {
     for (int i = 0; i < samples; ++i) {
       active.samples.push_back({time_from_ms(from.sample_ms(i)), from.sample_value(i)});
     }
-    if (Duration{from.resolution_ms()} == timing.fine.slot) {
+    const bool has_same_kind = to.is_counter() == from.has_counter_sealed();
+    if (Duration{from.resolution_ms()} == timing.fine.slot && has_same_kind) {
       for (const pb::Bucket& bucket : from.buckets()) {
         active.rows.push_back(load_bucket(bucket));
       }
     } else if (!active.samples.empty()) {
       to.dirty_from_ = active.samples.front().time;
       to.settle();
+    }
+    if (!has_same_kind) {
+      return;  // what was sealed is of another kind
     }
     for (const pb::Ring& saved : from.rings()) {
       for (Ring& ring : active.rings) {

@@ -35,14 +35,16 @@ constexpr std::int64_t kStepsMax = 2000;
 // A wall clock that departs from the uptime by this much was set, or the program was away.
 constexpr Duration kClockStep = std::chrono::seconds(1);
 
-Timing timing_of(const StreamPlan& plan, const Zone& zone) {
+Timing timing_of(const StreamPlan& plan, const Field& field, const Zone& zone) {
+  const Parts parts = parts_of(field.kind);
   Timing timing;
-  timing.fine = {Layout(kGaugeParts), plan.config.resolution};
+  timing.fine = {Layout(parts), plan.config.resolution};
+  timing.reset = field.reset;
   timing.hold = plan.config.hold;
   timing.has_event_time = !plan.config.time.empty();
   timing.zone = zone;
   for (const RingPlan& ring : plan.rings) {
-    timing.rings.push_back({{Layout(ring.parts), ring.slot}, ring.length});
+    timing.rings.push_back({{Layout(ring.parts & parts), ring.slot}, ring.length});
   }
   for (std::size_t tier = 0; tier < timing.keeps.size(); ++tier) {
     timing.keeps[tier] = plan.config.keep[tier] > Duration{0};
@@ -68,8 +70,9 @@ Engine::Engine(std::shared_ptr<const Plan> plan) : impl_(std::make_unique<Impl>(
     stream.resolution = stream_plan.config.resolution;
     // A bucket cannot be sealed before it was published.
     stream.lateness = std::max(stream_plan.config.lateness, kPublishDelay);
-    stream.fields.assign(stream_plan.config.fields.size(),
-                         timing_of(stream_plan, state.plan->zone));
+    for (const Field& field : stream_plan.config.fields) {
+      stream.fields.push_back(timing_of(stream_plan, field, state.plan->zone));
+    }
     for (const OutputPlan& output : stream_plan.outputs) {
       stream.has_change_outputs |= output.config.on == PublishOn::change;
     }

@@ -32,6 +32,7 @@ class Layout {
     place(kMoments, sizeof(Moments<Narrow>));
     place(kRange, sizeof(Range<Narrow>));
     place(kEnds, sizeof(Ends<Narrow>));
+    place(kIncrease, sizeof(Increase));
     size_ = offset;
   }
 
@@ -69,6 +70,11 @@ class Layout {
     change<Range<Narrow>>(row, kRange, [&](auto& part) { part.add(value); });
   }
 
+  // See Aggregate::add_increase().
+  void add_increase(std::byte* row, const Increase& counted) const {
+    change<Increase>(row, kIncrease, [&](auto& part) { part.merge(counted); });
+  }
+
   // The row as what can be calculated with, and back. `start`: the row's.
   Aggregate load(const std::byte* row, Time start) const {
     Aggregate to(parts_);
@@ -95,6 +101,11 @@ class Layout {
       to.first_time = start + Duration{part.first_time};
       to.last_time = start + Duration{part.last_time};
     }
+    if (has(kIncrease)) {
+      const auto part = get<Increase>(row, kIncrease);
+      to.increase = part.increase;
+      to.resets = part.resets;
+    }
     return to;
   }
   void store(std::byte* row, const Aggregate& from, Time start) const {
@@ -109,6 +120,7 @@ class Layout {
     };
     put(row, kEnds,
         Ends<Narrow>{from.first, from.last, since(from.first_time), since(from.last_time)});
+    put(row, kIncrease, Increase{from.increase, from.resets});
   }
 
  private:

@@ -25,7 +25,7 @@ std::vector<std::optional<double>> curve(const Series& series, const Sparkline& 
     }
     const Aggregate known = series.window(from, to, part, now.wall);
     if (covered(known, counted_span(series, from, to)) >= 0.5) {
-      points[i] = value_of(known, Statistic::avg);
+      points[i] = value_of(known, usual_statistic(series.parts()));
     }
   }
   return points;

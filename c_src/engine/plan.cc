@@ -124,12 +124,27 @@ class Compiler {
               [](const RingPlan& a, const RingPlan& b) { return a.slot < b.slot; });
   }
 
-  // What a message says.
-  static Parts parts_of(const Output& output) {
+  // What a message says, of a series of any kind.
+  static Parts parts_told(const Output& output) {
     if (output.format == OutputFormat::number) {
-      return parts_for(output.statistic);
+      return output.statistic ? parts_for(*output.statistic)
+                              : parts_for(Statistic::avg) | parts_for(Statistic::increase);
     }
-    return output.format == OutputFormat::text ? kPresence | kMoments | kRange : kGaugeParts;
+    return output.format == OutputFormat::text ? kPresence | kMoments | kRange | kIncrease
+                                               : kAllParts;
+  }
+
+  static bool keeps(const Field& field, Statistic statistic) {
+    return has_all(parts_of(field.kind), parts_for(statistic));
+  }
+
+  // What the field does not keep nobody can tell (SEMANTICS 10).
+  void refuse_statistic(Statistic statistic, const Field& field, const std::string& place) {
+    const Parts parts = parts_of(field.kind);
+    error(place, "a " + std::string(to_string(field.kind)) +
+                     (field.name.empty() ? "" : " like '" + field.name + "'") + " has no " +
+                     std::string(to_string(statistic)) +
+                     ". It has: " + list_of(statistics_of(parts)));
   }
 
   // The longest part of `measure` that a row may have.
@@ -149,6 +164,14 @@ class Compiler {
     names.insert(names.end(), stream.filter.names().begin(), stream.filter.names().end());
     std::optional<Template> topic = take(Template::parse(output.topic, names), place + "->topic");
     broker_index(output.broker, place + "->broker");
+    const auto lacks = [&](const Field& field) {
+      return output.statistic && !keeps(field, *output.statistic);
+    };
+    const std::vector<Field>& fields = stream.config.fields;
+    if (const auto field = std::find_if(fields.begin(), fields.end(), lacks);
+        field != fields.end()) {
+      refuse_statistic(*output.statistic, *field, place + "->statistic");
+    }
     const Duration resolution = stream.config.resolution;
     bool fits = check_multiple(output.window, resolution, place + "->window", "the resolution");
     Duration slot = resolution;
@@ -162,7 +185,7 @@ class Compiler {
     if (fits) {
       // The newest window can be asked for again until the next one is over.
       const Duration reach = output.on == PublishOn::change ? Duration{0} : output.every;
-      want_ring(stream, slot, output.window + reach, parts_of(output), place + "->window");
+      want_ring(stream, slot, output.window + reach, parts_told(output), place + "->window");
     }
     if (output.sparkline) {
       const Sparkline& sparkline = *output.sparkline;
@@ -173,7 +196,8 @@ class Compiler {
                                          std::to_string(sparkline.points) + " equal parts");
       } else if (const Duration part = sparkline.span / sparkline.points; check_multiple(
                      part, resolution, place + "->sparkline", "the resolution as span / points,")) {
-        want_ring(stream, part, sparkline.span, kPresence | kHeld, place + "->sparkline");
+        want_ring(stream, part, sparkline.span, kPresence | kHeld | kIncrease,
+                  place + "->sparkline");
       }
     }
     if (topic) {
@@ -198,6 +222,9 @@ class Compiler {
       if (field.valid_low && field.valid_high && *field.valid_low > *field.valid_high) {
         error(at + "->valid", "the lower bound is above the upper one");
       }
+      if (field.kind != Kind::counter && field.reset != Reset::zero) {
+        error(at + "->reset", "only a counter runs over; expected `kind: counter` beside it");
+      }
     }
     check_pointer(stream.time, place + "->time");
     if (!filter || !broker) {
@@ -216,6 +243,11 @@ class Compiler {
       return;
     }
     StreamPlan plan{stream, tag, std::move(*filter), *broker, {}, {}, {}, {}};
+    for (Field& field : plan.config.fields) {
+      if (field.kind == Kind::counter) {
+        field.valid_low = std::max(0.0, field.valid_low.value_or(0));
+      }
+    }
     for (std::size_t i = 0; i < stream.publish.size(); ++i) {
       add_output(plan, stream.publish[i], place + "->publish->" + std::to_string(i + 1));
     }
@@ -292,6 +324,28 @@ class Compiler {
     return resolved;
   }
 
+  // Of a stream with several fields some must have the statistic: those that the rule looks at.
+  void check_statistics(const std::vector<AlertReference>& references, const Alert& alert,
+                        const std::string& place) {
+    const auto only = alert.match.find("field");
+    for (const AlertReference& each : references) {
+      const Field* refused = nullptr;
+      for (const Field& field : plan_.streams[each.stream].config.fields) {
+        if (each.is_own && only != alert.match.end() && field.name != only->second) {
+          continue;
+        }
+        if (each.reference.over == Duration{0} || keeps(field, each.reference.statistic)) {
+          refused = nullptr;
+          break;
+        }
+        refused = &field;
+      }
+      if (refused != nullptr) {
+        refuse_statistic(each.reference.statistic, *refused, place);
+      }
+    }
+  }
+
   void check_match(const Alert& alert, const StreamPlan& stream, AlertPlan& plan,
                    const std::string& place) {
     std::vector<std::string> names = stream.filter.names();
@@ -331,8 +385,10 @@ class Compiler {
         alert, *own, std::move(*raise), std::move(*clear), !alert.clear.empty(), {}, {}, {},
         {},    {}};
     plan.raise_references = resolve_all(plan.raise, *own, place + "->raise");
+    check_statistics(plan.raise_references, alert, place + "->raise");
     if (plan.has_clear) {
       plan.clear_references = resolve_all(plan.clear, *own, place + "->clear");
+      check_statistics(plan.clear_references, alert, place + "->clear");
       if (expression::surely_overlap(plan.raise, plan.clear)) {
         error(place + "->clear", "'" + alert.clear + "' and raise '" + alert.raise +
                                      "' can both be true. Leave a gap between them, or leave "

@@ -21,7 +21,11 @@ double power_of_ten(int exponent) {
 
 }  // namespace
 
-Series::Series(const Timing& timing) : timing_(&timing) {}
+Series::Series(const Timing& timing) : timing_(&timing) {
+  if (has_all(timing.parts(), kIncrease)) {
+    counted_ = std::make_unique<Counted>();
+  }
+}
 
 const Series::Active& Series::active() const {
   static const Timing kNoTiming;
@@ -120,8 +124,13 @@ Series::Settled Series::settle() {
   Rows& rows = active.rows;
   const Duration resolution = timing_->fine.slot;
   const Duration hold = this->hold();
-  const Time from = std::max(floor_to(dirty_from_, resolution), sealed_until_);
+  // What a counter counts depends on all samples before.
+  const Time from =
+      is_counter() ? sealed_until_ : std::max(floor_to(dirty_from_, resolution), sealed_until_);
   dirty_from_ = kClean;
+  if (is_counter()) {
+    counted_->now = counted_->sealed;
+  }
 
   // After a change of the resolution the first bucket may begin in what is sealed.
   const std::size_t first = rows.lower_bound(floor_to(from, resolution));
@@ -204,6 +213,10 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
     return;
   }
   hold_to(end);
+  if (is_counter() && active_ != nullptr) {
+    // By the hold of now, as what is sealed is counted.
+    dirty_from_ = std::min(dirty_from_, sealed_until_);
+  }
   settle();
   if (active_ == nullptr) {
     sealed_until_ = end;
@@ -240,11 +253,12 @@ void Series::seal_to(Time end, SeriesId id, Effects& effects) {
 
   std::vector<Point>& samples = active_->samples;
   const auto first_open = std::lower_bound(samples.begin(), samples.end(), end, kByTime);
-  if (timing_->keeps[static_cast<std::size_t>(Tier::raw)]) {
-    const auto first_new = std::lower_bound(samples.begin(), first_open, sealed_until_, kByTime);
-    if (first_new != first_open) {
-      effects.push_back(effect::SealPoints{id, std::vector<Point>(first_new, first_open)});
-    }
+  const auto first_new = std::lower_bound(samples.begin(), first_open, sealed_until_, kByTime);
+  if (timing_->keeps[static_cast<std::size_t>(Tier::raw)] && first_new != first_open) {
+    effects.push_back(effect::SealPoints{id, std::vector<Point>(first_new, first_open)});
+  }
+  for (auto sample = first_new; is_counter() && sample != first_open; ++sample) {
+    Counter::add(counted_->sealed, sample->time, sample->value, hold(), timing_->reset);
   }
   if (first_open != samples.begin()) {
     samples.erase(samples.begin(), std::prev(first_open));
@@ -419,9 +433,13 @@ bool Series::is_quiet() const {
          active.day.row.empty() && (count_ == 0 || last_.time + hold() <= integrated_);
 }
 
-void Series::add_sample(Rows& rows, Time time, double value) const {
+void Series::add_sample(Rows& rows, Time time, double value) {
   const std::size_t at = rows.at(time);
   timing_->fine.layout.add_sample(rows.parts(at), time - rows.start(at), value);
+  if (is_counter()) {
+    timing_->fine.layout.add_increase(
+        rows.parts(at), Counter::add(counted_->now, time, value, hold(), timing_->reset));
+  }
 }
 
 void Series::add_held(Rows& rows, double value, Time from, Time to) const {

@@ -1,5 +1,5 @@
 // The numbers of one series: recent samples, unsealed buckets, and what sealed buckets were merged
-// into. A gauge (SEMANTICS 2).
+// into. A gauge or a counter (SEMANTICS 2, 3): what a row keeps is all that tells them apart.
 //
 //   in order     the sample extends the newest bucket; nothing else is touched
 //   out of order the sample goes to its place; settle() then makes the buckets from there on anew
@@ -25,6 +25,7 @@
 
 #include "base/time.h"
 #include "base/zone.h"
+#include "engine/counter.h"
 #include "engine/intervals.h"
 #include "engine/plan.h"
 #include "engine/ring.h"
@@ -41,6 +42,7 @@ struct Timing {
   Grid fine;
   std::optional<Duration> hold;  // nothing: auto
   bool has_event_time = false;
+  Reset reset = Reset::zero;
   std::array<bool, kTierCount> keeps{};  // which tiers the history wants
   Zone zone;
   struct RingShape {
@@ -178,10 +180,17 @@ class Series {
     mutable std::vector<Merged> merged;  // only spares work
   };
 
+  // Of a counter.
+  struct Counted {
+    Counter::State now;     // after the newest sample
+    Counter::State sealed;  // after the newest one that is sealed
+  };
+
+  bool is_counter() const { return counted_ != nullptr; }
   const Active& active() const;
   Active& activate();
 
-  void add_sample(Rows& rows, Time time, double value) const;
+  void add_sample(Rows& rows, Time time, double value);
   // Adds `value` held over [from, to).
   void add_held(Rows& rows, double value, Time from, Time to) const;
   Taken insert(Time time, double value);
@@ -210,6 +219,7 @@ class Series {
   std::optional<double> retained_;
   Intervals intervals_;
   std::unique_ptr<Active> active_;
+  std::unique_ptr<Counted> counted_;
 };
 
 }  // namespace rollup::engine

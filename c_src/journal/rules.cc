@@ -23,7 +23,9 @@ void save_output(const Output& from, pb::OutputRules& to) {
   to.set_format(static_cast<std::uint32_t>(from.format));
   to.set_window_ms(from.window.count());
   to.set_every_ms(from.every.count());
-  to.set_statistic(static_cast<std::uint32_t>(from.statistic));
+  if (from.statistic) {
+    to.set_statistic(static_cast<std::uint32_t>(*from.statistic));
+  }
   if (from.sparkline) {
     to.mutable_sparkline()->set_span_ms(from.sparkline->span.count());
     to.mutable_sparkline()->set_points(from.sparkline->points);
@@ -44,9 +46,11 @@ Output load_output(const pb::OutputRules& from) {
   to.format = enum_of(from.format(), OutputFormat::protobuf);
   to.window = Duration{from.window_ms()};
   to.every = Duration{from.every_ms()};
-  to.statistic = from.statistic() < std::size(kStatistics)
-                     ? static_cast<Statistic>(from.statistic())
-                     : Statistic::avg;
+  if (from.has_statistic()) {
+    to.statistic = from.statistic() < std::size(kStatistics)
+                       ? static_cast<Statistic>(from.statistic())
+                       : Statistic::avg;
+  }
   if (from.has_sparkline()) {
     to.sparkline = Sparkline{Duration{from.sparkline().span_ms()}, from.sparkline().points()};
   }
@@ -74,6 +78,8 @@ void save_field(const Field& from, pb::FieldRules& to) {
   if (from.valid_high) {
     to.set_valid_high(*from.valid_high);
   }
+  to.set_kind(static_cast<std::uint32_t>(from.kind));
+  to.set_reset(static_cast<std::uint32_t>(from.reset));
 }
 
 Field load_field(const pb::FieldRules& from) {
@@ -90,6 +96,8 @@ Field load_field(const pb::FieldRules& from) {
   if (from.has_valid_high()) {
     to.valid_high = from.valid_high();
   }
+  to.kind = enum_of(from.kind(), Kind::counter);
+  to.reset = enum_of(from.reset(), Reset::wrap64);
   return to;
 }
 

@@ -45,6 +45,9 @@ void Aggregate::merge(const Aggregate& other) {
   if (has_all(both, kEnds)) {
     Ends::merge(count, other, other.count);
   }
+  if (has_all(both, kIncrease)) {
+    Increase::merge(other);
+  }
   known += other.known;
   count += other.count;
 }
@@ -81,6 +84,13 @@ std::optional<double> value_of(const Aggregate& aggregate, Statistic statistic) 
       return if_any(has_samples, std::sqrt(std::max(0.0, aggregate.m2 / n)));
     case Statistic::delta:
       return if_any(has_samples, aggregate.last - aggregate.first);
+    case Statistic::increase:
+      return if_any(!aggregate.empty(), aggregate.increase);
+    case Statistic::rate:  // per second
+      return if_any(aggregate.known.count() > 0,
+                    aggregate.increase * 1000 / static_cast<double>(aggregate.known.count()));
+    case Statistic::resets:
+      return if_any(!aggregate.empty(), static_cast<double>(aggregate.resets));
   }
   return std::nullopt;
 }

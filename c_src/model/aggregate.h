@@ -20,7 +20,7 @@
 
 namespace rollup {
 
-struct Aggregate : Presence<Wide>, Held<Wide>, Moments<Wide>, Range<Wide>, Ends<Wide> {
+struct Aggregate : Presence<Wide>, Held<Wide>, Moments<Wide>, Range<Wide>, Ends<Wide>, Increase {
   Aggregate() = default;
   explicit Aggregate(Parts kept) : parts(kept) {}
 
@@ -37,6 +37,9 @@ struct Aggregate : Presence<Wide>, Held<Wide>, Moments<Wide>, Range<Wide>, Ends<
   // Adds `value` held for `held` (>= 0; 0 changes nothing).
   void add_held(double value, Duration held);
 
+  // Adds what a counter counted between two samples, the later of which lies in this stretch.
+  void add_increase(const Increase& counted) { Increase::merge(counted); }
+
   // Joins another stretch of the same series, in the parts that both have. The stretches must not
   // share samples.
   void merge(const Aggregate& other);
@@ -46,8 +49,8 @@ struct Aggregate : Presence<Wide>, Held<Wide>, Moments<Wide>, Range<Wide>, Ends<
 
 // The value of a statistic; nothing if the stretch does not know it (SEMANTICS 2.2) or does not
 // keep what it is made of: `avg` needs known time (or, where no time is known, falls to the mean of
-// its samples), `min`/`max` any knowledge, the others at least one sample. `sum` and `count` of no
-// samples are 0.
+// its samples), `min`/`max`, `increase` and `resets` any knowledge, `rate` known time, the others
+// at least one sample. `sum` and `count` of no samples are 0.
 std::optional<double> value_of(const Aggregate& aggregate, Statistic statistic);
 
 // known / span, 0 .. 1.

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
@@ -22,6 +23,15 @@ inline constexpr Duration kForever = Duration::max();
 enum class PayloadFormat { automatic, json, text };
 enum class OutputFormat { json, number, text, protobuf };
 enum class PublishOn { interval, change, close };
+// What the numbers of a series are (SEMANTICS 2, 3), and what a fall of a counter means: that it
+// began anew, or that its register of so many bits ran over.
+enum class Kind { gauge, counter };
+enum class Reset { zero, wrap32, wrap64 };
+
+constexpr std::string_view to_string(Kind kind) {
+  return kind == Kind::counter ? "counter" : "gauge";
+}
+constexpr Parts parts_of(Kind kind) { return kind == Kind::counter ? kCounterParts : kGaugeParts; }
 
 struct Sparkline {
   Duration span{};
@@ -34,7 +44,7 @@ struct Output {
   OutputFormat format = OutputFormat::json;
   Duration window{};
   Duration every{};
-  Statistic statistic = Statistic::avg;
+  std::optional<Statistic> statistic;  // nothing: the usual one of the kind
   std::optional<Sparkline> sparkline;
   PublishOn on = PublishOn::interval;
   double deadband = 0;
@@ -56,6 +66,8 @@ struct Field {
   double offset = 0;
   std::optional<double> valid_low;
   std::optional<double> valid_high;
+  Kind kind = Kind::gauge;
+  Reset reset = Reset::zero;
 };
 
 // Options: ejabberd/README.md.

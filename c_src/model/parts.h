@@ -22,7 +22,11 @@ inline constexpr Parts kHeld = 2;
 inline constexpr Parts kMoments = 4;
 inline constexpr Parts kRange = 8;
 inline constexpr Parts kEnds = 16;
+inline constexpr Parts kIncrease = 32;
+// What the kinds of series keep: a gauge, a counter; and all there are.
 inline constexpr Parts kGaugeParts = kPresence | kHeld | kMoments | kRange | kEnds;
+inline constexpr Parts kCounterParts = kPresence | kIncrease;
+inline constexpr Parts kAllParts = kGaugeParts | kIncrease;
 
 constexpr bool has_all(Parts parts, Parts some) { return (parts & some) == some; }
 
@@ -143,6 +147,18 @@ struct Ends {
     }
   }
   friend bool operator==(const Ends&, const Ends&) = default;
+};
+
+// What a counter counted (SEMANTICS 3).
+struct Increase {
+  double increase = 0;
+  std::uint64_t resets = 0;
+
+  void merge(const Increase& other) {
+    increase += other.increase;
+    resets += other.resets;
+  }
+  friend bool operator==(const Increase&, const Increase&) = default;
 };
 
 }  // namespace rollup

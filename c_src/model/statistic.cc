@@ -35,6 +35,13 @@ std::vector<Statistic> statistics_of(Parts parts) {
   return statistics;
 }
 
+std::vector<Statistic> usual_statistics(Parts parts) {
+  if (has_all(parts, kIncrease)) {
+    return {Statistic::increase, Statistic::rate};
+  }
+  return {Statistic::avg, Statistic::min, Statistic::max};
+}
+
 std::string list_of(const std::vector<Statistic>& statistics) {
   std::string list;
   for (const Statistic statistic : statistics) {

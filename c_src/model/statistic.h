@@ -25,10 +25,13 @@ enum class Statistic : std::uint8_t {
   last,
   stddev,
   delta,
+  increase,
+  rate,
+  resets,
 };
 
 // How many decimals a statistic has, beside those of its series.
-enum class Decimals : std::uint8_t { as_series, at_least_two, none };
+enum class Decimals : std::uint8_t { as_series, at_least_two, most, none };
 
 struct StatisticRow {
   Statistic statistic;
@@ -38,6 +41,8 @@ struct StatisticRow {
   // Members of a message that has them all; `count` has a place of its own there.
   bool in_message = true;
   bool is_never_negative = false;
+  // True of a stretch of which hardly anything is known, too.
+  bool is_tally = false;
 };
 
 inline constexpr StatisticRow kStatistics[] = {
@@ -46,11 +51,14 @@ inline constexpr StatisticRow kStatistics[] = {
     {Statistic::min, "min", kRange},
     {Statistic::max, "max", kRange},
     {Statistic::sum, "sum", kMoments},
-    {Statistic::count, "count", kPresence, Decimals::none, false, true},
+    {Statistic::count, "count", kPresence, Decimals::none, false, true, true},
     {Statistic::first, "first", kEnds},
     {Statistic::last, "last", kEnds},
     {Statistic::stddev, "stddev", kMoments, Decimals::at_least_two, true, true},
     {Statistic::delta, "delta", kEnds, Decimals::as_series, false},
+    {Statistic::increase, "increase", kIncrease, Decimals::as_series, true, true, true},
+    {Statistic::rate, "rate", kIncrease, Decimals::most, true, true},
+    {Statistic::resets, "resets", kIncrease, Decimals::none, true, true, true},
 };
 
 constexpr const StatisticRow& row_of(Statistic statistic) {
@@ -63,6 +71,12 @@ std::optional<Statistic> parse_statistic(std::string_view name);
 
 // Those that can be made of `parts`, in their order.
 std::vector<Statistic> statistics_of(Parts parts);
+// What a series with `parts` is asked for first, where nobody said what for, and the one of them
+// that stands for it.
+std::vector<Statistic> usual_statistics(Parts parts);
+constexpr Statistic usual_statistic(Parts parts) {
+  return has_all(parts, kIncrease) ? Statistic::increase : Statistic::avg;
+}
 // Their names for people: "avg, min, max".
 std::string list_of(const std::vector<Statistic>& statistics);
 

@@ -41,17 +41,17 @@ void read_each(Failure& failure, const Term* list, const std::string& place, con
   }
 }
 
-Statistic read_statistic(MapReader& reader, std::string_view key) {
+std::optional<Statistic> read_statistic(MapReader& reader, std::string_view key) {
   const Term* term = reader.term(key);
-  if (term == nullptr) {
-    return Statistic::avg;
+  if (term == nullptr || term->is_atom("auto")) {
+    return std::nullopt;
   }
   const std::string* name = term->as_atom();
   const std::optional<Statistic> statistic = name ? parse_statistic(*name) : std::nullopt;
   if (!statistic) {
     reader.failure().expected(reader.place_of(key), "the name of a statistic", *term);
   }
-  return statistic.value_or(Statistic::avg);
+  return statistic;
 }
 
 std::optional<Sparkline> read_sparkline(MapReader& reader) {
@@ -107,6 +107,9 @@ Field read_field(Failure& failure, std::string name, const Term& term, const std
   field.title = reader.text("title");
   field.scale = reader.number("scale");
   field.offset = reader.number("offset");
+  field.kind = reader.choice<Kind>("kind", {{"gauge", Kind::gauge}, {"counter", Kind::counter}});
+  field.reset = reader.choice<Reset>(
+      "reset", {{"zero", Reset::zero}, {"wrap32", Reset::wrap32}, {"wrap64", Reset::wrap64}});
   const Term* valid = reader.term("valid");
   if (valid != nullptr && !valid->is_atom("none")) {
     const std::string valid_place = reader.place_of("valid");

@@ -170,18 +170,23 @@ void write(TermWriter& writer, const query::SeriesAnswer& answer) {
 }
 
 void write(TermWriter& writer, const query::HistoryAnswer& answer) {
-  writer.map(kLabelKeys + 7);
+  writer.map(kLabelKeys + 8);
   write(writer, answer.label);
   writer.atom("decimals").integer(answer.decimals);
   writer.atom("from_ms").integer(to_ms(answer.from));
   writer.atom("to_ms").integer(to_ms(answer.to));
   writer.atom("step_ms").integer(answer.step.count());
+  writer.atom("aggregates").list(answer.statistics.size());
+  for (const Statistic statistic : answer.statistics) {
+    writer.atom(to_string(statistic));
+  }
+  writer.end_list();
   writer.atom("rows").list(answer.rows.size());
   for (const query::HistoryRow& row : answer.rows) {
     writer.tuple(2).integer(to_ms(row.start)).list(row.values.size());
     for (std::size_t column = 0; column < row.values.size(); ++column) {
       const std::optional<double>& value = row.values[column];
-      if (value && answer.statistics[column] == Statistic::count) {
+      if (value && row_of(answer.statistics[column]).decimals == Decimals::none) {
         writer.count(static_cast<std::uint64_t>(*value));
       } else {
         write(writer, value);

@@ -19,10 +19,10 @@ constexpr Detail kDetails[] = {Detail::full, Detail::without_curve, Detail::with
                                Detail::value_only};
 
 // The statistics that are known: of a window that is covered by half (SEMANTICS 2.4), but the count
-// always is. The sum of no samples is 0, but it says nothing.
+// always is, and what a counter counted. The sum of no samples is 0, but it says nothing.
 std::optional<double> shown_value(const Summary& summary, Statistic statistic) {
   const Aggregate& aggregate = summary.aggregate;
-  if (aggregate.empty() || (!summary.is_known && statistic != Statistic::count) ||
+  if (aggregate.empty() || (!summary.is_known && !row_of(statistic).is_tally) ||
       (statistic == Statistic::sum && aggregate.count == 0)) {
     return std::nullopt;
   }
@@ -76,7 +76,8 @@ std::string json(const Summary& summary, const SummaryStyle& style, Detail detai
   object.integer("rev", summary.rev);
   object.truth("final", summary.final);
   if (detail == Detail::full && !summary.spark.empty()) {
-    object.numbers("spark", summary.spark, decimals_for(Statistic::avg, style.decimals));
+    object.numbers("spark", summary.spark,
+                   decimals_for(usual_statistic(summary.aggregate.parts), style.decimals));
   }
   return object.finish();
 }
@@ -105,7 +106,8 @@ std::optional<std::string> encode_number(const Summary& summary, const SummarySt
 }
 
 // In the order in which people read them.
-constexpr Statistic kStatisticsInText[] = {Statistic::min, Statistic::mean, Statistic::max};
+constexpr Statistic kStatisticsInText[] = {Statistic::min, Statistic::mean, Statistic::max,
+                                           Statistic::increase};
 
 // Beside whole numbers an average with two decimals reads like another quantity; without any, that
 // of a switch would be 0 or 1.
@@ -157,10 +159,17 @@ v1::Summary message(const Summary& summary, const SummaryStyle& style) {
   }
   message.set_unit(safe_text(style.unit));
   const std::pair<Statistic, void (v1::Summary::*)(double)> setters[] = {
-      {Statistic::avg, &v1::Summary::set_avg},   {Statistic::mean, &v1::Summary::set_mean},
-      {Statistic::min, &v1::Summary::set_min},   {Statistic::max, &v1::Summary::set_max},
-      {Statistic::sum, &v1::Summary::set_sum},   {Statistic::first, &v1::Summary::set_first},
-      {Statistic::last, &v1::Summary::set_last}, {Statistic::stddev, &v1::Summary::set_stddev}};
+      {Statistic::avg, &v1::Summary::set_avg},
+      {Statistic::mean, &v1::Summary::set_mean},
+      {Statistic::min, &v1::Summary::set_min},
+      {Statistic::max, &v1::Summary::set_max},
+      {Statistic::sum, &v1::Summary::set_sum},
+      {Statistic::first, &v1::Summary::set_first},
+      {Statistic::last, &v1::Summary::set_last},
+      {Statistic::stddev, &v1::Summary::set_stddev},
+      {Statistic::increase, &v1::Summary::set_increase},
+      {Statistic::rate, &v1::Summary::set_rate},
+      {Statistic::resets, &v1::Summary::set_resets}};
   for (const auto& [statistic, set] : setters) {
     if (const std::optional<double> value = told_value(summary, statistic)) {
       (message.*set)(*value);

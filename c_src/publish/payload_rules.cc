@@ -77,6 +77,8 @@ int decimals_for(Statistic statistic, int decimals) {
       return 0;
     case Decimals::at_least_two:
       return decimals == 0 ? 2 : decimals;
+    case Decimals::most:
+      return kDecimalsMax;
     case Decimals::as_series:
       break;
   }

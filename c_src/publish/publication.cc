@@ -63,7 +63,8 @@ std::optional<Publication> publication(const effect::Publish& effect,
   const Output& output = plan.streams[info.stream].outputs[effect.output].config;
   SummaryStyle style;
   style.format = output.format;
-  style.statistic = output.statistic;
+  style.statistic =
+      output.statistic.value_or(usual_statistic(parts_of(field_of(engine, info).kind)));
   style.unit = field_of(engine, info).unit;
   style.decimals = engine.current(effect.series, engine.last()).decimals;
   style.bytes_max = plan.config.limits.text;

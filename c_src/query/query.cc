@@ -15,11 +15,12 @@ namespace rollup::query {
 namespace {
 
 // As many rows from range.next on as the page may have.
-std::vector<Slot> slots_of(const HistoryRange& range, const StepGrid& grid, std::size_t rows_max) {
+std::vector<Slot> slots_of(const HistoryRange& range, const StepGrid& grid, std::size_t rows_max,
+                           Parts parts) {
   std::vector<Slot> slots;
   for (Time start = range.next; start < range.to && slots.size() < rows_max;) {
     const Time end = grid.next(start);
-    slots.push_back({start, end, {}});
+    slots.push_back({start, end, Aggregate(parts)});
     start = end;
   }
   return slots;
@@ -29,7 +30,7 @@ HistoryRow row_of(const Slot& slot, bool is_known, std::span<const Statistic> st
   HistoryRow row;
   row.start = slot.start;
   for (const Statistic statistic : statistics) {
-    row.values.push_back(is_known || statistic == Statistic::count
+    row.values.push_back(is_known || row_of(statistic).is_tally
                              ? value_of(slot.aggregate, statistic)
                              : std::nullopt);
   }
@@ -73,7 +74,21 @@ Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& n
     return fail(ErrorCode::not_found, "series", "there is no series of this name");
   }
   const engine::Plan& plan = engine_.plan();
-  const Duration resolution = plan.streams[engine_.series(*id).stream].config.resolution;
+  const engine::SeriesInfo info = engine_.series(*id);
+  const Stream& stream = plan.streams[info.stream].config;
+  const Duration resolution = stream.resolution;
+  const Kind kind = stream.fields[info.field].kind;
+  const Parts parts = parts_of(kind);
+  const std::vector<Statistic> statistics =
+      request.statistics.empty() ? usual_statistics(parts) : request.statistics;
+  for (const Statistic statistic : statistics) {
+    if (!has_all(parts, parts_for(statistic))) {
+      return fail(ErrorCode::bad_request, "aggregates",
+                  "the series is a " + std::string(to_string(kind)) + " and has no " +
+                      std::string(to_string(statistic)) +
+                      ". It has: " + list_of(statistics_of(parts)));
+    }
+  }
   Result<HistoryRange> range = range_of(request, resolution, plan.zone, now.wall);
   if (!range) {
     return tl::unexpected(range.error());
@@ -81,7 +96,7 @@ Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& n
 
   const StepGrid grid(range->step, plan.zone);
   const std::size_t rows_max = std::min<std::size_t>(request.max, plan.config.limits.rows);
-  std::vector<Slot> slots = slots_of(*range, grid, rows_max);
+  std::vector<Slot> slots = slots_of(*range, grid, rows_max, parts);
   SlotReader reader(engine_, history_, *id, now, buckets_read_max_);
   const Result<std::size_t> filled = reader.fill(slots, grid.has_local_days());
   if (!filled) {
@@ -98,14 +113,12 @@ Result<HistoryAnswer> Query::history(const HistoryRequest& request, const Now& n
   answer.from = range->from;
   answer.to = range->to;
   answer.step = range->step;
-  answer.statistics = request.statistics;
-  const Statistic curve_statistic =
-      request.statistics.empty() ? Statistic::avg : request.statistics.front();
+  answer.statistics = statistics;
   std::vector<std::optional<double>> curve;
   for (const Slot& slot : slots) {
     const bool is_known = reader.is_known(slot);
-    answer.rows.push_back(row_of(slot, is_known, request.statistics));
-    curve.push_back(is_known ? value_of(slot.aggregate, curve_statistic) : std::nullopt);
+    answer.rows.push_back(row_of(slot, is_known, statistics));
+    curve.push_back(is_known ? value_of(slot.aggregate, statistics.front()) : std::nullopt);
   }
   answer.spark = sparkline(curve);
   range->next = slots.back().end;

@@ -75,8 +75,9 @@ struct HistoryRequest {
   std::optional<Duration> last;
   // Length of a row; nothing: what gives about 60 rows.
   std::optional<Duration> step;
-  std::vector<Statistic> statistics;  // the values of a row, in this order
-  std::size_t max = 0;                // rows, at most limits.rows
+  // The values of a row, in this order; none: the usual ones of the series' kind.
+  std::vector<Statistic> statistics;
+  std::size_t max = 0;  // rows, at most limits.rows
   // `next` of the answer before: goes on with its range and step, whatever the time is now. Empty:
   // the beginning.
   std::string after;
@@ -84,7 +85,7 @@ struct HistoryRequest {
 
 struct HistoryRow {
   Time start;
-  // Nothing: unknown (SEMANTICS 2.4). `count` is always known.
+  // Nothing: unknown (SEMANTICS 2.4). What is counted is always known.
   std::vector<std::optional<double>> values;
 
   friend bool operator==(const HistoryRow&, const HistoryRow&) = default;
@@ -99,7 +100,7 @@ struct HistoryAnswer {
   Duration step{};
   std::vector<Statistic> statistics;
   std::vector<HistoryRow> rows;  // of this page, oldest first
-  // One character a row: its first aggregate (avg if none was asked for).
+  // One character a row: its first aggregate.
   std::string spark;
   // `after` of the next page; empty if this is the last.
   std::string next;

@@ -71,7 +71,8 @@ Result<std::size_t> SlotReader::read_tier(Tier tier, std::span<Slot> slots) {
       return false;
     }
     --buckets_left_;
-    if (middle >= slots[index].start) {
+    // What was kept while the series was of another kind says nothing of this one.
+    if (middle >= slots[index].start && bucket.aggregate.has(slots[index].aggregate.parts)) {
       slots[index].aggregate.merge(bucket.aggregate);
     }
     return true;
@@ -142,7 +143,7 @@ Result<std::size_t> SlotReader::fill(std::span<Slot> slots, bool has_local_days)
       const auto end = std::find_if_not(begin, slots.end(), weak);
       std::vector<Slot> finer(begin, end);
       for (Slot& slot : finer) {
-        slot.aggregate = Aggregate{};
+        slot.aggregate = Aggregate(slot.aggregate.parts);
       }
       Result<std::size_t> read = read_tier(tiers[tier], finer);
       if (!read) {

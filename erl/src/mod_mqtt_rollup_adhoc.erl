@@ -111,7 +111,6 @@ form(history, #{language := L} = Page) ->
                 var = <<"aggregates">>,
                 type = 'list-multi',
                 label = mod_mqtt_rollup_text:t(L, field_aggregates),
-                values = [<<"avg">>, <<"min">>, <<"max">>],
                 options = [
                     #xdata_option{label = name(Aggregate), value = name(Aggregate)}
                  || Aggregate <- mod_mqtt_rollup_options:statistics()
@@ -246,9 +245,7 @@ rows(Values, #{rows_max := Max, language := Language}) ->
             end
     end.
 
--spec aggregates([binary()], mod_mqtt_rollup_text:language()) -> [atom(), ...].
-aggregates([], _) ->
-    [avg, min, max];
+-spec aggregates([binary()], mod_mqtt_rollup_text:language()) -> [atom()].
 aggregates(Names, Language) ->
     Known = [{name(Aggregate), Aggregate} || Aggregate <- mod_mqtt_rollup_options:statistics()],
     case [Name || Name <- Names, not lists:keymember(Name, 1, Known)] of
@@ -300,13 +297,13 @@ default_action(<<>>) -> complete;
 default_action(_) -> next.
 
 -spec table(mod_mqtt_rollup_query:ask(), map(), mod_mqtt_rollup_text:language()) -> xdata().
-table({history, #{aggregates := Aggregates}}, Answer, L) -> history_table(Aggregates, Answer, L);
+table({history, _}, Answer, L) -> history_table(Answer, L);
 table({series, _}, Answer, L) -> series_table(Answer, L);
 table(status, Answer, L) -> status_table(Answer, L).
 
--spec history_table([atom()], map(), mod_mqtt_rollup_text:language()) -> xdata().
-history_table(Aggregates, Answer, L) ->
-    #{series := Series, rows := Rows, decimals := Decimals} = Answer,
+-spec history_table(map(), mod_mqtt_rollup_text:language()) -> xdata().
+history_table(Answer, L) ->
+    #{series := Series, aggregates := Aggregates, rows := Rows, decimals := Decimals} = Answer,
     Start = column(start, mod_mqtt_rollup_text:t(L, column_start), <<"xs:dateTime">>),
     #xdata{
         type = result,
@@ -460,10 +457,7 @@ titled(Series, Answer) ->
 -spec cells([atom()], [number() | null], non_neg_integer()) -> [xdata_field()].
 cells(Aggregates, Values, Decimals) ->
     lists:zipwith(
-        fun
-            (count, Value) -> cell(count, mod_mqtt_rollup_text:value(Value, 0));
-            (Aggregate, Value) -> cell(Aggregate, mod_mqtt_rollup_text:value(Value, Decimals))
-        end,
+        fun(Aggregate, Value) -> cell(Aggregate, mod_mqtt_rollup_text:statistic(Aggregate, Value, Decimals)) end,
         Aggregates,
         Values
     ).

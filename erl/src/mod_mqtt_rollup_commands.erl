@@ -83,7 +83,8 @@ commands() ->
                 "values are the aggregates in the order asked for, with semicolons between them. Unknown ones "
                 "are empty. Last and step are durations such as 24h and 5m; empty ones mean 24h and what "
                 "gives about 60 rows. Aggregates is a list with commas of avg, mean, min, max, sum, count, "
-                "first, last, stddev, delta; an empty one means avg,min,max.",
+                "first, last, stddev, delta, or of a counter increase, rate, resets, count; an empty one means "
+                "avg,min,max or increase,rate.",
             module = ?MODULE,
             function = history,
             args = [
@@ -198,7 +199,6 @@ series_of(Host, Filter) ->
 
 -spec history_of(binary(), binary(), binary(), binary(), binary()) -> [{binary(), binary()}].
 history_of(Host, Series, Last, Step, AggregateNames) ->
-    Aggregates = aggregates(AggregateNames),
     VHost = vhost(Host),
     Question = #{
         series => Series,
@@ -206,13 +206,13 @@ history_of(Host, Series, Last, Step, AggregateNames) ->
         to_ms => null,
         last_ms => duration(<<"last">>, Last),
         step_ms => duration(<<"step">>, Step),
-        aggregates => Aggregates,
+        aggregates => aggregates(AggregateNames),
         max => ?BATCH,
         'after' => <<>>
     },
     [
         {mod_mqtt_rollup_text:time(At), values(Aggregates, Values, Decimals)}
-     || {Decimals, {At, Values}} <- all_rows(VHost, {history, Question}, 0, [])
+     || {#{aggregates := Aggregates, decimals := Decimals}, {At, Values}} <- all_rows(VHost, {history, Question}, 0, [])
     ].
 
 -spec vhost(binary()) -> binary().
@@ -273,7 +273,7 @@ show(Value) when is_binary(Value) ->
     Lines = [string:trim(Line) || Line <- binary:split(Value, <<"\n">>, [global])],
     iolist_to_binary(lists:join(<<" ">>, [mod_mqtt_rollup_text:printable(Line) || Line <- Lines])).
 
-%% Goes through all pages. Rows of a history carry the decimals of their answer.
+%% Goes through all pages. Rows of a history carry their answer.
 -spec all_rows(binary(), mod_mqtt_rollup_query:ask(), non_neg_integer(), [[term()]]) -> [term()].
 all_rows(_, {Kind, _}, Count, _) when Count > ?ROWS_MAX ->
     Rows = integer_to_binary(?ROWS_MAX),
@@ -289,7 +289,7 @@ all_rows(VHost, {Kind, Question} = Ask, Count, Pages) ->
             Page =
                 case Kind of
                     series -> Rows;
-                    history -> [{maps:get(decimals, Answer), Row} || Row <- Rows]
+                    history -> [{Answer, Row} || Row <- Rows]
                 end,
             case Next of
                 <<>> -> lists:append(lists:reverse([Page | Pages]));
@@ -302,10 +302,7 @@ all_rows(VHost, {Kind, Question} = Ask, Count, Pages) ->
 -spec values([atom()], [number() | null], non_neg_integer()) -> binary().
 values(Aggregates, Values, Decimals) ->
     Texts = lists:zipwith(
-        fun
-            (count, Value) -> mod_mqtt_rollup_text:value(Value, 0);
-            (_, Value) -> mod_mqtt_rollup_text:value(Value, Decimals)
-        end,
+        fun(Aggregate, Value) -> mod_mqtt_rollup_text:statistic(Aggregate, Value, Decimals) end,
         Aggregates,
         Values
     ),
@@ -320,9 +317,9 @@ duration(Name, Text) ->
         _ -> fail({bad_request, Name, <<"expected a duration such as 90s, 5m, 24h or 7d">>})
     end.
 
--spec aggregates(binary()) -> [atom(), ...].
+-spec aggregates(binary()) -> [atom()].
 aggregates(<<>>) ->
-    [avg, min, max];
+    [];
 aggregates(Text) ->
     Known = mod_mqtt_rollup_options:statistics(),
     Names = [string:trim(Name) || Name <- binary:split(Text, <<",">>, [global])],

@@ -53,7 +53,7 @@
 %% table (c_src/model/statistic.h).
 -spec statistics() -> [atom(), ...].
 statistics() ->
-    [avg, mean, min, max, sum, count, first, last, stddev, delta].
+    [avg, mean, min, max, sum, count, first, last, stddev, delta, increase, rate, resets].
 
 %% @doc The options of each map, in the order in which they are documented.
 -spec table(table()) -> [option()].
@@ -147,6 +147,10 @@ table(value) ->
           "Where the value is: a JSON Pointer, or the name of a member"),
         o(unit, text, <<>>, "The unit of the values"),
         o(title, text, <<>>, "What people call it"),
+        o(kind, {enum, [gauge, counter]}, gauge,
+          "What the values are: a `gauge` goes up and down, a `counter` only grows, and may begin anew"),
+        o(reset, {enum, [zero, wrap32, wrap64]}, zero,
+          "What a fall of a counter means: that it began anew, or that 32 or 64 bits ran over"),
         o(scale, number, 1, "Values are multiplied by this"),
         o(offset, number, 0, "And this is added"),
         o(valid, valid, none, "`[low, high]`: values outside are dropped and counted")
@@ -164,8 +168,10 @@ table(output) ->
         o(format, {enum, [json, number, text, protobuf]}, json, "What is sent"),
         o(window, {duration, 1000, forever}, '1h', "Aggregates are over this time until now"),
         o(every, {duration, 1000, forever}, {follows, "the resolution"}, "How often they are published"),
-        o(statistic, {enum, statistics()}, avg, "Which one `number` sends"),
-        o(sparkline, {options_or, none, sparkline}, none, "Averages for a small drawing"),
+        o(statistic, {enum, [auto | statistics()]}, auto,
+          "Which one `number` sends; `auto` is `avg` of a gauge, `increase` of a counter"),
+        o(sparkline, {options_or, none, sparkline}, none,
+          "Averages of a gauge, increases of a counter, for a small drawing"),
         o(on, {enum, [interval, change, close]}, interval,
           "Whether it is published at each interval, when the value changes, or when a window is over"),
         o(deadband, non_negative, 0, "With `change`: how much the value must differ"),

@@ -4,7 +4,7 @@
 -module(mod_mqtt_rollup_text).
 
 -export([printable/1, xml/1]).
--export([language/2, t/2, t/3, time/1, parse_time/1, value/2, number/1, seconds/1]).
+-export([language/2, t/2, t/3, time/1, parse_time/1, value/2, statistic/3, number/1, seconds/1]).
 
 -export_type([language/0]).
 
@@ -98,6 +98,12 @@ value(Value, Decimals) when abs(Value) < 1.0e15 ->
     without_minus_zero(float_to_binary(Value, [{decimals, min(Decimals, 15)}]));
 value(Value, _) ->
     number(Value).
+
+%% @doc The value of a statistic of a series with so many decimals. One per second has more of them,
+%% for it is small.
+-spec statistic(atom(), number() | null, non_neg_integer()) -> binary().
+statistic(rate, Value, _) -> value(Value, 9);
+statistic(_, Value, Decimals) -> value(Value, Decimals).
 
 %% @doc The shortest decimal that means the same number; an unknown one is empty.
 -spec number(number() | null) -> binary().

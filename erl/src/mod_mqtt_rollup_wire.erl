@@ -170,6 +170,6 @@ atoms() ->
         [too_deep, not_utf8, too_many_series, too_many_new_series, bad_topic, queue_full] ++
         [topic_collision, bad_template, alerts_per_rule] ++
         [names, more, rows, next, stream, broker, topic, field, unit, title, value, age_ms, count] ++
-        [decimals, from_ms, to_ms, step_ms, spark] ++
+        [decimals, from_ms, to_ms, step_ms, aggregates, spark] ++
         mod_mqtt_rollup_options:statistics() ++
         [id, alert, phase, alarm, to, body, replaces, fresh, at_ms].

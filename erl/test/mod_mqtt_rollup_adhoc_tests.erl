@@ -55,7 +55,7 @@ a_beginning_wins_over_the_proposed_last_test() ->
         {<<"to">>, [<<"2026-04-05">>]}
     ]),
     ?assertMatch(
-        #{from_ms := 1775296800000, to_ms := 1775347200000, last_ms := null, aggregates := [avg, min, max]},
+        #{from_ms := 1775296800000, to_ms := 1775347200000, last_ms := null, aggregates := []},
         Question
     ).
 
@@ -74,7 +74,8 @@ wrong_fields_are_named_test_() ->
             {series([{<<"max">>, [<<"5001">>]}]), <<"Field max: expected a number from 1 to 5000">>},
             {series([{<<"max">>, [<<"many">>]}]), <<"Field max: expected a number from 1 to 5000">>},
             {series([{<<"aggregates">>, [<<"median">>]}]),
-                <<"Field aggregates: expected some of: avg, mean, min, max, sum, count, first, last, stddev, delta">>}
+                <<"Field aggregates: expected some of: avg, mean, min, max, sum, count, first, last, stddev, delta, "
+                    "increase, rate, resets">>}
         ]
     ].
 
@@ -82,7 +83,8 @@ an_answer_becomes_a_table_with_a_sparkline_test() ->
     {ask, Ask} = submit(<<"history">>, series([{<<"aggregates">>, [<<"avg">>, <<"count">>]}])),
     {Reply, none} = answer(Ask, history(#{
         decimals => 1,
-        rows => [{1775296800000, [21.04, 60]}, {1775300400000, [null, 0.0]}],
+        aggregates => [avg, count],
+        rows => [{1775296800000, [21.04, 60]}, {1775300400000, [null, 0]}],
         spark => <<"▃ "/utf8>>
     })),
     #adhoc_command{status = completed, actions = undefined, notes = Notes, xdata = Table} = Reply,
@@ -98,6 +100,22 @@ an_answer_becomes_a_table_with_a_sparkline_test() ->
         [[F#xdata_field.values || F <- Row] || Row <- Table#xdata.items]
     ),
     ?assertEqual(<<"Kitchen (home/t) [°C]"/utf8>>, Table#xdata.title).
+
+the_columns_are_those_of_the_answer_test() ->
+    {ask, Ask} = submit(<<"history">>, series([])),
+    {Reply, none} = answer(Ask, history(#{
+        decimals => 1,
+        aggregates => [increase, rate, resets],
+        rows => [{1775296800000, [12.5, 0.000208333, 1]}, {1775300400000, [0.0, null, 0]}]
+    })),
+    #adhoc_command{xdata = Table} = Reply,
+    ?assertEqual(
+        [<<"start">>, <<"increase">>, <<"rate">>, <<"resets">>], [F#xdata_field.var || F <- Table#xdata.reported]
+    ),
+    ?assertEqual(
+        [[[<<"12.5">>], [<<"0.000208333">>], [<<"1">>]], [[<<"0.0">>], [<<>>], [<<"0">>]]],
+        [[F#xdata_field.values || F <- tl(Row)] || Row <- Table#xdata.items]
+    ).
 
 pages_go_forth_and_back_test() ->
     {ask, Ask} = submit(<<"history">>, series([])),
@@ -235,7 +253,7 @@ status() ->
     }.
 
 history(Answer) ->
-    maps:merge((row(#{}))#{decimals => 1, rows => [], spark => <<>>, next => <<>>}, Answer).
+    maps:merge((row(#{}))#{decimals => 1, aggregates => [avg, min, max], rows => [], spark => <<>>, next => <<>>}, Answer).
 
 row(Row) ->
     maps:merge(

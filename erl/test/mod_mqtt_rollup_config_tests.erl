@@ -15,7 +15,14 @@ the_smallest_stream_gets_every_default_test() ->
             format => auto,
             fields => [
                 {<<>>, #{
-                    value => <<>>, unit => <<>>, title => <<>>, scale => 1, offset => 0, valid => none
+                    value => <<>>,
+                    unit => <<>>,
+                    title => <<>>,
+                    kind => gauge,
+                    reset => zero,
+                    scale => 1,
+                    offset => 0,
+                    valid => none
                 }}
             ],
             time => <<>>,
@@ -31,7 +38,7 @@ the_smallest_stream_gets_every_default_test() ->
                     format => json,
                     window_ms => 3600000,
                     every_ms => 60000,
-                    statistic => avg,
+                    statistic => auto,
                     sparkline => none,
                     on => interval,
                     deadband => 0,
@@ -233,8 +240,8 @@ wrong_options_are_refused_with_their_path_test_() ->
      || {Option, Value, Expected} <- [
             {streams, [{t, [{topik, x}]}],
                 "Invalid value of option streams->t: Unknown option: topik. Did you mean topic? Available "
-                "options are: broker, fields, format, hold, keep, lateness, offset, publish, qos, resolution, scale, "
-                "time, title, topic, unit, valid, value"},
+                "options are: broker, fields, format, hold, keep, kind, lateness, offset, publish, qos, reset, "
+                "resolution, scale, time, title, topic, unit, valid, value"},
             {streams, [{t, [{unit, x}]}],
                 "Invalid value of option streams->t: Missing required option: topic"},
             {streams, [{t, [{topic, 12}]}],
@@ -279,9 +286,14 @@ wrong_options_are_refused_with_their_path_test_() ->
                 "Invalid value of option streams->t: unit belongs into each of the fields when there are fields"},
             {streams, [{t, [{topic, a}, {fields, []}]}],
                 "Invalid value of option streams->t->fields: Empty list is not allowed"},
-            {streams, [{t, [{topic, a}, {fields, [{f, [{kind, counter}]}]}]}],
-                "Invalid value of option streams->t->fields->f: Unknown option: kind. Did you mean title? Available "
-                "options are: offset, scale, title, unit, valid, value"},
+            {streams, [{t, [{topic, a}, {fields, [{f, [{kinds, counter}]}]}]}],
+                "Invalid value of option streams->t->fields->f: Unknown option: kinds. Did you mean kind? Available "
+                "options are: kind, offset, reset, scale, title, unit, valid, value"},
+            {streams, [{t, [{topic, a}, {kind, meter}]}],
+                "Invalid value of option streams->t->kind: Unexpected value: meter. Did you mean counter? Possible "
+                "values are: counter, gauge"},
+            {streams, [{t, [{topic, a}, {kind, counter}, {fields, [{f, []}]}]}],
+                "Invalid value of option streams->t: kind belongs into each of the fields when there are fields"},
             {streams, [{t, [{topic, a}, {keep, [{week, '1w'}]}]}],
                 "Invalid value of option streams->t->keep: Unknown option: week. Did you mean day? Available "
                 "options are: day, fine, hour, raw"},
@@ -292,7 +304,8 @@ wrong_options_are_refused_with_their_path_test_() ->
                 "Invalid value of option streams->t->publish->1: Missing required option: topic"},
             {streams, [{t, [{topic, a}, {publish, [[{topic, x}, {statistic, median}]]}]}],
                 "Invalid value of option streams->t->publish->1->statistic: Unexpected value: median. Did you mean "
-                "mean? Possible values are: avg, count, delta, first, last, max, mean, min, stddev, sum"},
+                "mean? Possible values are: auto, avg, count, delta, first, increase, last, max, mean, min, rate, resets, "
+                "stddev, sum"},
             {streams, [{t, [{topic, a}, {publish, [[{topic, x}, {deadband, -1}]]}]}],
                 "Invalid value of option streams->t->publish->1->deadband: Expected number >= 0, got: -1"},
             {streams, [{t, [{topic, a}, {publish, [[{topic, x}, {sparkline, [{points, 1}]}]]}]}],

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from answers import count, until
+from answers import count, history, until
 from rollup_testing.xmpp import CommandError
 
 SERVICE = "rollup.localhost"
@@ -22,17 +22,33 @@ streams:
     resolution: 1s
     lateness: 2s
     hold: 1h
+  meters:
+    topic: "home/{room}/energy"
+    kind: counter
+    resolution: 1s
+    lateness: 2s
+    hold: 1h
+    publish:
+      - {topic: "used/{room}", format: number, window: 1h, every: 1s}
+alerts:
+  thirst:
+    stream: meters
+    raise: "increase(1m) > 4"
+    topic: "stats/thirst/{room}"
 """
 
 
 @pytest.fixture(scope="module")
 def server(shared_home):
-    rules = '{"home/#": family, "public/#": local, "stats/#": local, "rollup/#": local}'
+    rules = '{"home/#": family, "public/#": local, "stats/#": local, "used/#": local, "rollup/#": local}'
     instance = shared_home.rollup(OPTIONS, users=("alice", "bob"), mqtt_options={"access_subscribe": rules})
     sensor = shared_home.mqtt(instance, "sensors")
     for value in ("20.5", "22.5", "oops"):
         sensor.publish("home/kitchen/temperature", value)
     sensor.publish("home/hall/temperature", "18")
+    # It began anew between 107 and 2.
+    for value in ("100.5", "107", "2"):
+        sensor.publish("home/cellar/energy", value)
     sensor.publish("public/wind", "3")
     until(lambda: count(instance, "public/wind") == 1, what="the last sample")
     return instance
@@ -46,6 +62,22 @@ def alice(server, shared_home):
 @pytest.fixture(scope="module")
 def bob(server, shared_home):
     return shared_home.xmpp(server, "bob")
+
+
+def test_a_counter_is_told_through_every_door(server, shared_home, alice):
+    table = alice.run_command(SERVICE, "history", {"series": "home/cellar/energy", "last": "5m", "step": "5m"})
+    assert table.columns == ["start", "increase", "rate"]
+    assert sum(float(value) for value in table.column("increase") if value) == 8.5
+    rows = history(server, "home/cellar/energy", last="5m", step="5m", aggregates="count,resets").values()
+    assert [sum(int(row[column]) for row in rows) for column in (0, 1)] == [3, 1]
+    reader = shared_home.mqtt(server, "alice")
+    for topic in ("used/#", "stats/thirst/#"):
+        reader.subscribe(topic)
+    reader.wait_for(lambda m: m.topic == "used/cellar" and float(m.text) == 8.5)
+    assert '"state":"ALARM"' in reader.wait_for_topic("stats/thirst/cellar").text
+    with pytest.raises(CommandError) as refusal:
+        alice.run_command(SERVICE, "history", {"series": "home/cellar/energy", "aggregates": ["avg"]})
+    assert "the series is a counter and has no avg" in refusal.value.text
 
 
 def test_the_service_is_found_by_disco(alice):

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <ctime>
 #include <map>
@@ -58,12 +59,61 @@ NaiveModel::Verdict NaiveModel::observe(Time time, double value, Time now) {
   return Verdict::accepted;
 }
 
+std::vector<Increase> NaiveModel::increases() const {
+  std::vector<Increase> all(samples_.size());
+  double base = samples_.empty() ? 0 : samples_[0].value;
+  const double size = rules_.reset == Reset::wrap32   ? std::pow(2.0, 32)
+                      : rules_.reset == Reset::wrap64 ? std::pow(2.0, 64)
+                                                      : 0;
+  // From `base` to a value, without a look at what follows.
+  const auto step = [&](double value) {
+    Increase counted;
+    if (value >= base) {
+      counted.increase = value - base;
+    } else if (value >= 0.9 * base) {
+      return counted;
+    } else if (base > size / 2 && base < size) {
+      counted.increase = size - base + value;
+    } else {
+      counted = {value, 1};
+    }
+    base = value;
+    return counted;
+  };
+  for (std::size_t i = 1; i < samples_.size();) {
+    const double before = base;
+    if (samples_[i].value >= 0.01 * before) {
+      all[i].merge(step(samples_[i].value));
+      ++i;
+      continue;
+    }
+    // A fall to nothing: what counts is told with the first sample after the time to return in.
+    const Time until = samples_[i].time + std::min<Duration>(rules_.hold, std::chrono::hours(1));
+    Increase counted;
+    for (; i < samples_.size() && samples_[i].time <= until; ++i) {
+      if (samples_[i].value >= 0.9 * before) {
+        counted = {};
+        base = before;
+        break;
+      }
+      counted.merge(step(samples_[i].value));
+    }
+    if (i < samples_.size()) {
+      all[i].merge(counted);
+    }
+  }
+  return all;
+}
+
 Aggregate NaiveModel::window(Time from, Time to, Time now) const {
-  Aggregate known;
+  Aggregate known(parts_of(rules_.kind));
+  const std::vector<Increase> counted =
+      rules_.kind == Kind::counter ? increases() : std::vector<Increase>(samples_.size());
   for (std::size_t i = 0; i < samples_.size(); ++i) {
     const Point& point = samples_[i];
     if (point.time >= from && point.time < to) {
       known.add_sample(point.time, point.value);
+      known.add_increase(counted[i]);
     }
     // SEMANTICS 2.1: it holds until the next sample, at most `hold`.
     const bool has_next = i + 1 < samples_.size();

@@ -10,6 +10,7 @@
 #include "base/time.h"
 #include "model/aggregate.h"
 #include "model/bucket.h"
+#include "model/config.h"
 
 namespace rollup::testing {
 
@@ -21,6 +22,8 @@ class NaiveModel {
     Duration hold{};
     bool has_event_time = false;
     std::string timezone;  // a name of the zone database; empty: UTC
+    Kind kind = Kind::gauge;
+    Reset reset = Reset::zero;
   };
 
   explicit NaiveModel(const Rules& rules) : rules_(rules) {}
@@ -50,6 +53,9 @@ class NaiveModel {
   const std::vector<Point>& samples() const { return samples_; }
 
  private:
+  // What a counter counted with each sample (SEMANTICS 3), by looking ahead.
+  std::vector<Increase> increases() const;
+
   Rules rules_;
   std::optional<double> retained_;
   std::vector<Point> samples_;  // ascending; equal times in order of arrival

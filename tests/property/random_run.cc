@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "base/text.h"
@@ -64,8 +65,13 @@ void add_outputs(Random& random, Stream& stream) {
 }
 
 void add_alerts(Random& random, Config& config) {
-  for (const char* raise : {"value > 10", "age > 77", "avg(10m) > 9.5 and count(5m) >= 1",
-                            "delta(30m) < -3 or max(10m) > 18", "not (value > 3)"}) {
+  const bool is_counter = config.streams[0].fields[0].kind == Kind::counter;
+  const auto conditions =
+      is_counter ? std::array{"value > 10", "age > 77", "increase(10m) > 9.5 and count(5m) >= 1",
+                              "rate(30m) < 0.01 or resets(10m) > 1", "not (value > 3)"}
+                 : std::array{"value > 10", "age > 77", "avg(10m) > 9.5 and count(5m) >= 1",
+                              "delta(30m) < -3 or max(10m) > 18", "not (value > 3)"};
+  for (const char* raise : conditions) {
     Alert alert;
     alert.name = "a" + std::to_string(config.alerts.size());
     alert.stream = "s";
@@ -81,6 +87,11 @@ Sample random_sample(Random& random, const Stream& stream, Time now, Time newest
   Sample sample;
   sample.series = static_cast<SeriesId>(pick(random, 0, kSeries - 1));
   sample.value = static_cast<double>(pick(random, 0, 200)) / 10;
+  if (stream.fields[0].kind == Kind::counter && chance(random, 60)) {
+    // Mostly it grows; sometimes it is near the end of its register.
+    sample.value = chance(random, 20) ? 4'294'967'000 + sample.value
+                                      : static_cast<double>(to_ms(now) % 10'000'000) / 1e4;
+  }
   sample.retained = chance(random, 4);
   sample.has_event_time = !stream.time.empty();
   sample.time = now;
@@ -144,9 +155,15 @@ RandomRun random_run(std::uint64_t seed, bool holds_auto) {
     if (chance(random, 50)) {
       stream.hold.reset();
     }
-    add_alerts(random, run.config);
+  }
+  if (seed % 3 == 0) {
+    stream.fields[0].kind = Kind::counter;
+    stream.fields[0].reset = seed % 2 == 0 ? Reset::wrap32 : Reset::zero;
   }
   run.config.streams.push_back(stream);
+  if (holds_auto) {
+    add_alerts(random, run.config);
+  }
 
   // Mostly just before a change of the clocks in the zone.
   const std::vector<const char*> starts = starts_of(run.config.timezone);

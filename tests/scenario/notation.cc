@@ -94,6 +94,16 @@ std::string configure_stream(Config& config, const std::vector<std::string>& wor
         }},
        {"value", [&](const auto& v) { return !(field.value = v).empty(); }},
        {"time", [&](const auto& v) { return !(stream.time = v).empty(); }},
+       {"kind",
+        [&](const auto& v) {
+          field.kind = v == "counter" ? Kind::counter : Kind::gauge;
+          return true;
+        }},
+       {"reset",
+        [&](const auto& v) {
+          field.reset = v == "wrap32" ? Reset::wrap32 : v == "wrap64" ? Reset::wrap64 : Reset::zero;
+          return true;
+        }},
        {"scale", [&](const auto& v) { return set_number(field.scale, v); }},
        {"offset", [&](const auto& v) { return set_number(field.offset, v); }},
        {"format",

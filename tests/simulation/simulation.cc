@@ -147,6 +147,8 @@ Term Simulation::config() const {
                           {"title", text("")},
                           {"scale", integer(1)},
                           {"offset", integer(0)},
+                          {"kind", Term::atom("gauge")},
+                          {"reset", Term::atom("zero")},
                           {"valid", Term::atom("none")}});
   const auto stream = [&](const char* topic, const char* broker, std::vector<Term> outputs) {
     return map({{"topic", text(topic)},

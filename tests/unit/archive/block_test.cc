@@ -90,7 +90,7 @@ TEST(BlockTest, EveryCutBlockIsRefused) {
 
 TEST(BlockTest, AnotherVersionIsSaidToBeOne) {
   std::string bytes = encode_buckets(buckets_of_minutes(0, 1));
-  bytes[0] = 2;
+  bytes[0] = 3;
   const auto back = decode_buckets(bytes);
   ASSERT_FALSE(back);
   EXPECT_EQ(back.error().code, ErrorCode::unsupported);
@@ -107,6 +107,34 @@ std::string block_of(char kind, const std::string& content) {
   std::string frame(ZSTD_compressBound(content.size()), '\0');
   frame.resize(ZSTD_compress(frame.data(), frame.size(), content.data(), content.size(), 1));
   return std::string("\x01") + kind + frame;
+}
+
+TEST(BlockTest, EachBucketKeepsThePartsOfItsKind) {
+  std::vector<Bucket> buckets = buckets_of_minutes(100, 104);
+  for (const std::size_t at : {std::size_t{1}, std::size_t{2}}) {
+    Aggregate counted(kCounterParts);
+    counted.add_sample(buckets[at].start, 5);
+    counted.add_held(5, kMinute);
+    counted.add_increase({2.5, at});
+    buckets[at].aggregate = counted;
+  }
+  EXPECT_EQ(decode_buckets(encode_buckets(buckets)), buckets);
+  const std::span<const Bucket> counters(&buckets[1], 2);
+  EXPECT_EQ(decode_buckets(encode_buckets(counters)),
+            std::vector<Bucket>(counters.begin(), counters.end()));
+}
+
+TEST(BlockTest, BucketsOfVersion1AreThoseOfAGauge) {
+  // One bucket from 60 s to 120 s with one sample, 5, at its start: start, length, rev, what is not
+  // known, count, first, last; then integral, sum, m2, min, max, first and last at scale 10^0.
+  const std::string minute = "\xc0\xa9\x07";
+  const std::string columns = "\x01" + minute + minute + std::string("\x02\x00\x02\x00", 4) +
+                              minute + std::string("\x01\x00\x01\x0a\x01\x00", 6) +
+                              "\x01\x0a\x01\x0a\x01\x0a\x01\x0a";
+  Bucket bucket{at_minute(1), at_minute(2), 1, {}};
+  bucket.aggregate.add_sample(bucket.start, 5);
+  bucket.aggregate.known = kMinute;
+  EXPECT_EQ(decode_buckets(block_of('B', columns)), std::vector<Bucket>{bucket});
 }
 
 TEST(BlockTest, ACountThatDoesNotFitTheColumnsIsRefused) {

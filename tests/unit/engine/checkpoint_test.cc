@@ -63,6 +63,31 @@ TEST(CheckpointTest, IsTheIdentityOnAnEqualPlan) {
   EXPECT_EQ(restored.alerts(), engine.alerts());
 }
 
+TEST(CheckpointTest,
+     ASeriesOfAnotherKindThanBeforeBeginsToCountWithItsNextSample) {  // SEMANTICS 3.6
+  Config changed = config();
+  changed.streams[0].fields[0].kind = Kind::counter;
+  const auto gauges = testing::compile(config());
+  const auto counters = testing::compile(changed);
+  for (const auto& [before, after] : {std::pair(gauges, counters), std::pair(counters, gauges)}) {
+    Engine engine(after);
+    ASSERT_TRUE(engine.restore(lively_engine(before, 3).save()).has_value());
+    const Now now{kStart + minutes(61), minutes(61)};
+    Effects effects;
+    engine.observe({.series = 1, .time = now.wall, .value = 1000}, now, effects);
+    const auto open = engine.open_buckets(1, Tier::fine, kStart, Time::max(), now);
+    ASSERT_FALSE(open.empty());
+    for (const Bucket& bucket : open) {
+      EXPECT_EQ(bucket.aggregate.parts, parts_of(after->streams[0].config.fields[0].kind));
+      EXPECT_LT(bucket.aggregate.increase, 1000);
+    }
+    EXPECT_EQ(open.back().aggregate.count, 1U);
+    Engine again(after);
+    ASSERT_TRUE(again.restore(engine.save()).has_value());
+    EXPECT_EQ(again.save(), engine.save());
+  }
+}
+
 TEST(CheckpointTest, ManySeriesGoIntoSeveralParts) {
   const auto plan = testing::compile(config());
   Engine engine(plan);

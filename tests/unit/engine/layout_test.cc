@@ -14,7 +14,7 @@ const Time kStart = time_from_ms(1'800'000'000'000);
 
 TEST(LayoutTest, ARowOfAnyPartsKnowsWhatAnAggregateOfThemKnows) {
   std::mt19937_64 random(7);
-  for (Parts parts = 0; parts <= kGaugeParts; ++parts) {
+  for (Parts parts = 0; parts <= kAllParts; ++parts) {
     const Layout layout(parts);
     std::vector<std::byte> row(layout.size());
     layout.clear(row.data());
@@ -26,6 +26,11 @@ TEST(LayoutTest, ARowOfAnyPartsKnowsWhatAnAggregateOfThemKnows) {
       if (random() % 2 == 0) {
         layout.add_sample(row.data(), since_start, value);
         expected.add_sample(kStart + since_start, value);
+        layout.add_increase(row.data(), {std::abs(value), random() % 2});
+        if (has_all(parts, kIncrease)) {
+          expected.add_increase(
+              {std::abs(value), layout.load(row.data(), kStart).resets - expected.resets});
+        }
       } else {
         layout.add_held(row.data(), value, since_start + Duration{1});
         expected.add_held(value, since_start + Duration{1});
@@ -42,6 +47,7 @@ TEST(LayoutTest, ARowPaysForItsPartsOnly) {
   EXPECT_EQ(Layout(kPresence).size(), 8U);
   EXPECT_EQ(Layout(kPresence | kHeld).size(), 16U);
   EXPECT_EQ(Layout(kGaugeParts).size(), 72U);
+  EXPECT_EQ(Layout(kCounterParts).size(), 24U);
 }
 
 TEST(LayoutTest, TheLongestRowHoldsItsTimesAndWhatItKnows) {

@@ -157,6 +157,59 @@ TEST_F(PlanTest, BoundsOfValidTheWrongWayRound) {
   expect("streams->temperature->fields->temp->valid", {"above"});
 }
 
+TEST_F(PlanTest, AResetIsForCounters) {
+  stream().fields[0].reset = Reset::wrap32;
+  expect("streams->temperature->reset", {"kind: counter"});
+  stream().fields[0].kind = Kind::counter;
+  EXPECT_EQ(mistake(), "none");
+}
+
+TEST_F(PlanTest, AnOutputOfAStatisticThatTheSeriesDoesNotKeep) {  // SEMANTICS 10
+  stream().fields[0].kind = Kind::counter;
+  output().statistic = Statistic::avg;
+  expect("streams->temperature->publish->1->statistic",
+         {"a counter has no avg", "It has: count, increase, rate, resets"});
+  output().statistic = Statistic::rate;
+  EXPECT_EQ(mistake(), "none");
+  stream().fields.emplace_back();
+  stream().fields[0].name = "energy";
+  stream().fields[1].name = "power";
+  output().topic = "stats/{series}/{field}";
+  expect("streams->temperature->publish->1->statistic", {"a gauge like 'power' has no rate"});
+}
+
+TEST_F(PlanTest, AConditionOnAStatisticThatTheSeriesDoesNotKeep) {  // SEMANTICS 10
+  config_.streams[1].fields[0].kind = Kind::counter;
+  Alert& alert = add_alert("increase(5m) > 3");
+  expect("alerts->warm->raise", {"a gauge has no increase", "It has: avg, mean,"});
+  alert.raise = "door.avg(5m) > 3";
+  expect("alerts->warm->raise", {"a counter has no avg"});
+  alert.raise = "value > 3 and door.resets(5m) > 3";
+  alert.clear = "rate(1h) < 2";
+  expect("alerts->warm->clear", {"a gauge has no rate"});
+  alert.clear = "";
+  EXPECT_EQ(mistake(), "none");
+}
+
+TEST_F(PlanTest, OfSeveralFieldsARuleNeedsOneThatKeepsWhatItReads) {  // SEMANTICS 10
+  output().topic = "stats/{series}/{field}";
+  stream().fields.emplace_back();
+  stream().fields[0].name = "energy";
+  stream().fields[0].kind = Kind::counter;
+  stream().fields[1].name = "power";
+  Alert& alert = add_alert("increase(5m) > 3");
+  EXPECT_EQ(mistake(), "none");
+  alert.match["field"] = "power";
+  expect("alerts->warm->raise", {"a gauge like 'power' has no increase"});
+}
+
+TEST_F(PlanTest, ACounterIsNeverNegative) {  // SEMANTICS 3.2
+  stream().fields[0].kind = Kind::counter;
+  EXPECT_EQ(testing::compile(config_)->streams[0].config.fields[0].valid_low, 0);
+  stream().fields[0].valid_low = 10;
+  EXPECT_EQ(testing::compile(config_)->streams[0].config.fields[0].valid_low, 10);
+}
+
 TEST_F(PlanTest, OutputThatComesInAgain) {
   output().topic = "home/{room}/door";
   expect("streams->temperature->publish->1->topic",

@@ -37,7 +37,8 @@ Config config() {
   stream.broker = "ejabberd";
   stream.qos = 0;
   stream.format = PayloadFormat::text;
-  stream.fields = {{"t", "/t", "°C", "Temperature", 0.1, -2, -40, 85}};
+  stream.fields = {
+      {"t", "/t", "°C", "Temperature", 0.1, -2, -40, 85, Kind::counter, Reset::wrap64}};
   stream.time = "/time";
   stream.resolution = minutes(1);
   stream.hold = minutes(10);

@@ -138,6 +138,17 @@ TEST(ConfigTermsTest, EveryOptionOfABrokerArrives) {
   EXPECT_FALSE(broker.verify);
 }
 
+TEST(ConfigTermsTest, AKindAndAResetArrive) {
+  const Term field =
+      with(with(field_term(), "kind", Term::atom("counter")), "reset", Term::atom("wrap64"));
+  const Result<ConfigTerms> terms = read_config(rules_with_field(field), brokers_term());
+  ASSERT_TRUE(terms) << terms.error().place << ": " << terms.error().message;
+  EXPECT_EQ(terms->config.streams[0].fields[0].kind, Kind::counter);
+  EXPECT_EQ(terms->config.streams[0].fields[0].reset, Reset::wrap64);
+  EXPECT_EQ(error_of(rules_with_field(with(field_term(), "kind", Term::atom("state")))).place,
+            "streams->temperature->fields->temp->kind");
+}
+
 TEST(ConfigTermsTest, OneBrokerMayBeTheNodesOwn) {
   const Result<ConfigTerms> terms =
       read_config(rules_term(), Term::list({feed_term("ejabberd"), broker_term("other")}));
@@ -153,6 +164,7 @@ TEST(ConfigTermsTest, OneBrokerMayBeTheNodesOwn) {
 
 TEST(ConfigTermsTest, WordsStandForWhatIsSwitchedOff) {
   Term output = with(output_term(), "sparkline", Term::atom("none"));
+  output = with(output, "statistic", Term::atom("auto"));
   output = with(output, "expiry_ms", Term::integer(5000));
   Term stream = with(stream_term(), "publish", Term::list({output}));
   stream = with(stream, "hold_ms", Term::atom("auto"));
@@ -164,6 +176,7 @@ TEST(ConfigTermsTest, WordsStandForWhatIsSwitchedOff) {
   ASSERT_TRUE(terms) << terms.error().place << ": " << terms.error().message;
   const Stream& read = terms->config.streams[0];
   EXPECT_EQ(read.publish[0].sparkline, std::nullopt);
+  EXPECT_EQ(read.publish[0].statistic, std::nullopt);
   EXPECT_EQ(read.publish[0].expiry, seconds(5));
   EXPECT_EQ(read.hold, std::nullopt);
   EXPECT_EQ(read.format, PayloadFormat::automatic);

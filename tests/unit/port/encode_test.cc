@@ -197,6 +197,7 @@ TEST(EncodeTest, HistoryRowsKeepTheOrderOfTheAggregatesAndCountsAreIntegers) {
                   {"from_ms", Term::integer(0)},
                   {"to_ms", Term::integer(120'000)},
                   {"step_ms", Term::integer(60'000)},
+                  {"aggregates", Term::list({Term::atom("max"), Term::atom("count")})},
                   {"rows",
                    Term::list({Term::tuple({Term::integer(0),
                                             Term::list({Term::real(21.37), Term::integer(4)})}),

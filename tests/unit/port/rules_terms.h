@@ -49,6 +49,8 @@ inline Term field_term() {
               {"title", text("Küche")},
               {"scale", Term::real(0.1)},
               {"offset", Term::integer(-3)},
+              {"kind", Term::atom("gauge")},
+              {"reset", Term::atom("zero")},
               {"valid", Term::tuple({Term::integer(-40), Term::real(85.5)})}});
 }
 

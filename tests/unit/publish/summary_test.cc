@@ -48,6 +48,44 @@ TEST(JsonSummaryTest, WhatIsNotKnownIsMissingExceptTheValueWhichIsNull) {
   EXPECT_THAT(json_of(summary), StartsWith("{\"value\":null,\"unit\":\"°C\",\"avg\":4.5,"));
 }
 
+// What a meter of whole watt hours counted in an hour, of which a quarter is known.
+Summary counted() {
+  Summary summary = example_summary();
+  summary.spark.clear();
+  summary.value = 5004;
+  summary.is_known = false;
+  summary.aggregate = Aggregate(kCounterParts);
+  summary.aggregate.add_held(5000, std::chrono::minutes(15));
+  summary.aggregate.add_sample(summary.start, 5004);
+  summary.aggregate.add_increase({4, 1});
+  return summary;
+}
+
+TEST(JsonSummaryTest, ACounterTellsWhatItCountedInPlaceOfWhatAGaugeTells) {  // SEMANTICS 3.5
+  SummaryStyle how = style(OutputFormat::json);
+  how.decimals = 0;
+  Summary summary = counted();
+  EXPECT_THAT(json_of(summary, how),
+              StartsWith(R"({"value":5004,"unit":"°C","increase":4,"resets":1,"count":1,)"));
+  summary.is_known = true;
+  EXPECT_THAT(json_of(summary, how), HasSubstr(R"("increase":4,"rate":0.004444444,"resets":1,)"));
+}
+
+TEST(TextSummaryTest, ACounterTellsItsIncrease) {
+  SummaryStyle how = style(OutputFormat::text);
+  how.decimals = 0;
+  EXPECT_THAT(text_of(counted(), how), HasSubstr("increase 4 (1 h, 1 sample)"));
+}
+
+TEST(ProtobufSummaryTest, ACounterHasFieldsOfItsOwn) {
+  v1::Summary message;
+  ASSERT_TRUE(message.ParseFromString(*encode(counted(), style(OutputFormat::protobuf))));
+  EXPECT_EQ(message.increase(), 4);
+  EXPECT_EQ(message.resets(), 1);
+  EXPECT_FALSE(message.has_rate());
+  EXPECT_FALSE(message.has_avg());
+}
+
 TEST(JsonSummaryTest, AMissingUnitIsNoMember) {
   SummaryStyle how = style(OutputFormat::json);
   how.unit.clear();

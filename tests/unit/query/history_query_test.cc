@@ -352,7 +352,60 @@ TEST_F(HistoryQueryTest, TheCurveHasOneCharacterARowAndBlanksForGaps) {
   request_.statistics = {};
   const HistoryAnswer bare = ask(from + hours(1));
   EXPECT_EQ(bare.spark, "▁   █ ");
-  EXPECT_EQ(bare.rows.at(0), (HistoryRow{from, {}}));
+  EXPECT_EQ(bare.statistics, (std::vector{Statistic::avg, Statistic::min, Statistic::max}));
+  EXPECT_EQ(bare.rows.at(0), (HistoryRow{from, {0, 0, 0}}));
+}
+
+TEST_F(HistoryQueryTest, IncreasesOfAnyStepAddUpToTheTotal) {  // SEMANTICS 3.1
+  config_.streams[0].fields[0].kind = Kind::counter;
+  start();
+  const SeriesId id = series(kKitchen);
+  const Time from = at("2026-04-02T21:00:00Z");
+  const Time to = at("2026-04-04T12:37:10Z");
+  // Every 20 s, 1, 2, 3, …
+  const auto total_increase = static_cast<double>((to - from) / seconds(20));
+  observe_all(id, from, to, seconds(20), 1);
+  request_.statistics = {Statistic::increase};
+  for (const bool is_stored : {false, true}) {
+    if (is_stored) {
+      flush();
+    }
+    for (const Duration step : {Duration(minutes(1)), Duration(minutes(10)), Duration(hours(1)),
+                                Duration(hours(5)), kDay, kDay * 7}) {
+      request_.from = from;
+      request_.step = step;
+      EXPECT_EQ(total(ask(to), 0), total_increase) << format_duration(step);
+    }
+  }
+}
+
+TEST_F(HistoryQueryTest, AStatisticThatTheSeriesDoesNotKeepIsRefusedWithThoseItHas) {
+  config_.streams[0].fields[0].kind = Kind::counter;
+  start();
+  series(kKitchen);
+  const Time time = at("2026-04-04T12:00:00Z");
+  request_.statistics = {Statistic::count, Statistic::avg};
+  EXPECT_EQ(error(time).place, "aggregates");
+  EXPECT_EQ(error(time).message,
+            "the series is a counter and has no avg. It has: count, increase, rate, resets");
+  request_.statistics = {};
+  EXPECT_EQ(ask(time).statistics, (std::vector{Statistic::increase, Statistic::rate}));
+}
+
+TEST_F(HistoryQueryTest, WhatWasKeptOfAnotherKindIsNoAnswer) {  // SEMANTICS 3.6
+  start();
+  const Time from = at("2026-04-04T10:00:00Z");
+  observe_all(series(kKitchen), from, from + hours(1), seconds(20), 1);
+  advance(from + hours(2));
+  flush();
+  config_.streams[0].fields[0].kind = Kind::counter;
+  start();
+  series(kKitchen);
+  request_.statistics = {Statistic::increase};
+  request_.from = from;
+  request_.to = from + hours(1);
+  request_.step = hours(1);
+  EXPECT_EQ(column(ask(from + hours(2)), 0), Values{std::nullopt});
 }
 
 TEST_F(HistoryQueryTest, StreamsOfOneNameAreToldApartByTheKey) {

@@ -206,13 +206,14 @@ def limits(**changes):
 
 def field(**changes):
     return _map({
-        "value": "", "unit": "", "title": "", "scale": 1, "offset": 0, "valid": Atom("none"), **changes,
+        "value": "", "unit": "", "title": "", "scale": 1, "offset": 0, "kind": Atom("gauge"), "reset": Atom("zero"),
+        "valid": Atom("none"), **changes,
     })  # fmt: skip
 
 
 def output(topic, **changes):
     return _map({
-        "topic": topic, "format": Atom("json"), "window_ms": 1000, "every_ms": 1000, "statistic": Atom("avg"),
+        "topic": topic, "format": Atom("json"), "window_ms": 1000, "every_ms": 1000, "statistic": Atom("auto"),
         "sparkline": Atom("none"), "on": Atom("interval"), "deadband": 0, "min_interval_ms": 0,
         "heartbeat_ms": 3_600_000, "retain": True, "qos": 1, "expiry_ms": Atom("forever"), "broker": "broker",
         **changes,
